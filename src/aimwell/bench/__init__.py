@@ -1,0 +1,1 @@
+"""The measured bars, one command each."""

@@ -1,0 +1,1 @@
+"""What was measured: omics files in, evidence per gene out."""

@@ -1,0 +1,101 @@
+"""A cohort as it was measured: one matrix per layer and one sheet of samples."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from aimwell.errors import CohortError, some
+from aimwell.provenance import Source, Step
+
+Unit = Literal["counts", "log2", "log2_ratio", "intensity"]
+UNITS: Final = ("counts", "log2", "log2_ratio", "intensity")
+KINDS: Final = ("rna", "protein")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of measurements on genes.
+
+    Attributes:
+        name: As in the run file.
+        kind: ``rna`` or ``protein``.
+        unit: ``counts`` (non-negative whole numbers), ``log2``, ``log2_ratio`` or ``intensity``
+            (positive, linear).
+        values: Samples × genes; index sample ids, columns HGNC ids, both sorted; NaN is missing.
+        missing_means: In words, what a missing value means in this layer.
+
+    Raises:
+        CohortError: Duplicates, infinities, or values that contradict the unit.
+    """
+
+    name: str
+    kind: str
+    unit: Unit
+    values: pd.DataFrame
+    missing_means: str = "not measured"
+
+    def __post_init__(self) -> None:
+        where = f"layer '{self.name}'"
+        if self.kind not in KINDS:
+            raise CohortError(f"{where} has kind '{self.kind}'; use one of {some(KINDS)}")
+        if self.unit not in UNITS:
+            raise CohortError(f"{where} has unit '{self.unit}'; use one of {some(UNITS, 4)}")
+        for axis, ids in (("samples", self.values.index), ("genes", self.values.columns)):
+            if not ids.is_unique:
+                raise CohortError(f"{where} has duplicated {axis}: {some(ids[ids.duplicated()])}")
+        array = self.values.to_numpy(float)
+        if np.isinf(array).any():
+            raise CohortError(f"{where} has {int(np.isinf(array).sum())} infinite values")
+        seen = array[~np.isnan(array)]
+        if self.unit == "counts" and (np.any(seen < 0) or np.any(seen != np.round(seen))):
+            raise CohortError(
+                f"{where} is declared as counts but has "
+                f"{int(np.sum(seen < 0))} negative and {int(np.sum(seen != np.round(seen)))} "
+                "fractional values; declare unit = 'log2' if the values are logarithms"
+            )
+        if self.unit == "intensity" and np.any(seen <= 0):
+            raise CohortError(
+                f"{where} is declared as intensity but has {int(np.sum(seen <= 0))} values that "
+                "are not positive; set zero_is_missing = true or declare another unit"
+            )
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Layers and their sample sheet.
+
+    Attributes:
+        layers: Name → ``Layer``.
+        samples: One row per sample of any layer, indexed by sample id, sorted; columns
+            ``subject`` and whatever the sheet holds (condition, batch, covariates).
+        sources: The files.
+        identifiers: Every feature name of every file: columns ``layer``, ``name``, ``hgnc_id``,
+            ``symbol``, ``status`` (mapped, ambiguous, lost), ``how``, ``candidates``.
+        steps: Rows in and out of every step.
+
+    Raises:
+        CohortError: A measured sample without a row in the sheet, or duplicate samples.
+    """
+
+    layers: Mapping[str, Layer]
+    samples: pd.DataFrame
+    sources: tuple[Source, ...] = ()
+    identifiers: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+    steps: tuple[Step, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.samples.index.is_unique:
+            twice = self.samples.index[self.samples.index.duplicated()]
+            raise CohortError(f"the sample sheet holds samples twice: {some(twice)}")
+        if "subject" not in self.samples.columns:
+            raise CohortError("the sample sheet has no column 'subject'")
+        for layer in self.layers.values():
+            unknown = layer.values.index.difference(self.samples.index)
+            if len(unknown):
+                raise CohortError(
+                    f"layer '{layer.name}' has {len(unknown)} samples without a row in the "
+                    f"sample sheet: {some(unknown)}"
+                )

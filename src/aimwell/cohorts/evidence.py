@@ -1,0 +1,74 @@
+"""Evidence per gene: what each contrast says, with an explicit mask where nothing was seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import pandas as pd
+
+from aimwell.errors import AlignmentError, CohortError
+from aimwell.provenance import Source, Step
+
+#: Columns of every evidence block. ``effect`` is the shrunken log2 fold change (posterior mean),
+#: ``effect_se`` its posterior standard deviation, ``z`` the moderated statistic as a standard
+#: normal quantile, ``lfsr`` the local false sign rate, ``p``/``q`` of the moderated test.
+VALUE_COLUMNS: Final = (
+    "log2_fold_change",
+    "se",
+    "effect",
+    "effect_se",
+    "z",
+    "lfsr",
+    "p",
+    "q",
+)
+BLOCK_COLUMNS: Final = (
+    *VALUE_COLUMNS,
+    "abundance_percentile",
+    "detection_rate",
+    "n_observed",
+    "observed",
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One row per gene and, for each contrast, one block of columns.
+
+    Attributes:
+        blocks: Contrast name → table with ``BLOCK_COLUMNS``; all blocks share one sorted index of
+            HGNC ids. Where ``observed`` is False every value column is NaN.
+        kinds: Contrast name → ``rna`` or ``protein``.
+        across: Same index; ``discordance`` (z), ``discordance_class``, ``coverage`` (share of
+            blocks that saw the gene).
+        sources: The files behind the numbers.
+        steps: Rows in and out of every step.
+
+    Raises:
+        AlignmentError: Blocks with different genes.
+        CohortError: A value where the mask says unobserved.
+    """
+
+    blocks: Mapping[str, pd.DataFrame]
+    kinds: Mapping[str, str]
+    across: pd.DataFrame
+    sources: tuple[Source, ...] = ()
+    steps: tuple[Step, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        for name, block in self.blocks.items():
+            if not block.index.equals(self.across.index):
+                raise AlignmentError(f"evidence block '{name}' does not share the gene index")
+            if missing := [c for c in BLOCK_COLUMNS if c not in block.columns]:
+                raise CohortError(f"evidence block '{name}' lacks {missing}")
+            hidden = ~block["observed"].to_numpy(bool)
+            filled = int(block.loc[hidden, list(VALUE_COLUMNS)].notna().to_numpy().sum())
+            if filled:
+                raise CohortError(
+                    f"evidence block '{name}' has {filled} values where the mask says unobserved"
+                )
+
+    @property
+    def genes(self) -> pd.Index:
+        """HGNC ids, sorted, shape ``(n,)``."""
+        return self.across.index

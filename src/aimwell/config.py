@@ -1,0 +1,319 @@
+"""The run file: one TOML file, read into frozen dataclasses that hold every default."""
+
+import difflib
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from aimwell.errors import ConfigError, InputError, some
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What the run is called, where it reads and writes, and how it draws random numbers."""
+
+    title: str
+    output: str
+    data: str = "."
+    seed: int = 0
+    jobs: int = 2
+
+
+@dataclass(frozen=True)
+class IdentifierSettings:
+    """Which HGNC table resolves names; empty means the genes of the graph itself."""
+
+    hgnc: str = ""
+    min_mapped: float = 0.5
+
+
+@dataclass(frozen=True)
+class GraphSource:
+    """One database that gives edges or sets.
+
+    ``reader`` is ``biogrid`` or ``reactome``; ``hierarchy`` and ``names`` are Reactome's
+    ``ReactomePathwaysRelation.txt`` and ``ReactomePathways.txt``.
+    """
+
+    reader: str
+    path: str
+    hierarchy: str = ""
+    names: str = ""
+    release: str = "not stated"
+    licence: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """Either the embedded starter graph, a graph folder, or sources to build from."""
+
+    preset: str = ""
+    folder: str = ""
+    sources: tuple[GraphSource, ...] = ()
+    min_set_size: int = 4
+    max_set_size: int = 200
+
+
+@dataclass(frozen=True)
+class MatrixSettings:
+    """One matrix file of one layer.
+
+    ``subject_pattern`` is a regular expression whose first group is the subject in a sample name.
+    ``set`` gives every sample of the file fixed columns in the sample sheet.
+    """
+
+    path: str
+    layer: str
+    kind: str
+    unit: str
+    genes_in: str = "rows"
+    zero_is_missing: bool = False
+    subject_pattern: str = "^(.*)$"
+    set: Mapping[str, str] = field(default_factory=dict)
+    licence: str = "unknown"
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class SheetSettings:
+    """The sample sheet; ``per`` says whether its ids name samples or subjects."""
+
+    path: str
+    per: str = "sample"
+    samples_in: str = "rows"
+    licence: str = "unknown"
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class CohortSettings:
+    """Matrices, their sheet, and what to do with samples that only one of them knows."""
+
+    matrices: tuple[MatrixSettings, ...]
+    sheet: SheetSettings
+    unmatched_samples: str = "refuse"
+
+
+@dataclass(frozen=True)
+class ContrastSettings:
+    """One comparison in one layer.
+
+    ``subject`` names the column that pairs samples; ``batch`` and ``covariates`` are columns of
+    the sheet that enter the model; ``where`` keeps the samples whose columns have these values.
+    """
+
+    name: str
+    layer: str
+    condition: str
+    case: str
+    control: str
+    subject: str = ""
+    batch: str = ""
+    covariates: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+    accept_confounding: bool = False
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """One source of known targets.
+
+    ``genes``: a list in ``genes`` or a file in ``path``. ``drugcentral``: human mechanism targets
+    in ``path`` of the drugs that PharmacotherapyDB (``indications``) puts in ``category`` for
+    diseases that match ``disease_pattern``. ``repurposing_hub``: targets in ``path`` of drugs of
+    ``phase`` whose indications match ``disease_pattern``.
+    """
+
+    reader: str
+    path: str = ""
+    genes: tuple[str, ...] = ()
+    indications: str = ""
+    category: str = "DM"
+    phase: str = "Launched"
+    disease_pattern: str = ""
+    disease: str = ""
+    release: str = "not stated"
+    licence: str = "unknown"
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """Known targets to learn from, and others that are kept out to check the result."""
+
+    sources: tuple[LabelSource, ...]
+    check: tuple[LabelSource, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The ensemble of networks."""
+
+    folds: int = 5
+    seeds: int = 5
+    epochs: int = 60
+    hidden: int = 32
+    dropout: float = 0.5
+    input_dropout: float = 0.2
+    hide: float = 0.15
+    learning_rate: float = 5e-3
+    weight_decay: float = 5e-4
+    prior: float = 0.0
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """How many targets are explained, how finely, and how large their subgraphs may be."""
+
+    top: int = 50
+    steps: int = 50
+    max_nodes: int = 15
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run depends on besides the bytes of its inputs."""
+
+    run: RunSettings
+    cohort: CohortSettings
+    contrasts: tuple[ContrastSettings, ...]
+    known_targets: LabelSettings
+    graph: GraphSettings = GraphSettings(preset="starter")
+    identifiers: IdentifierSettings = IdentifierSettings()
+    model: ModelSettings = ModelSettings()
+    explain: ExplainSettings = ExplainSettings()
+
+    def path(self, name: str) -> Path:
+        """Find an input: absolute as it is, otherwise below ``run.data``."""
+        return Path(self.run.data) / name
+
+
+def read_config(path: Path, *, data: str = "", output: str = "") -> RunConfig:
+    """Read and check a run file.
+
+    Args:
+        path: A TOML file. A relative ``run.data`` is taken from the folder of the file; a
+            relative ``run.output`` from the working folder.
+        data: Replaces ``run.data``.
+        output: Replaces ``run.output``.
+
+    Raises:
+        InputError: The file is missing or not TOML.
+        ConfigError: An unknown or missing key, or a value of the wrong kind.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no run file '{path}'; write one after examples/coad/coad.toml")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' is not valid TOML: {error}") from error
+    run = raw.setdefault("run", {})
+    if isinstance(run, dict):
+        folder = data or str(path.resolve().parent / str(run.get("data", ".")))
+        run["data"] = str(Path(folder).resolve())
+        if output:
+            run["output"] = output
+    return config_from(raw, where=str(path))
+
+
+def config_from(raw: Mapping[str, Any], where: str = "configuration") -> RunConfig:
+    """Check a nested mapping and turn it into a ``RunConfig``.
+
+    Example:
+        >>> config_from({"runn": {}})
+        Traceback (most recent call last):
+        aimwell.errors.ConfigError: configuration: unknown key 'runn'; did you mean 'run'?
+    """
+    config: RunConfig = _build(RunConfig, raw, where, "")
+    _check_choices(config, where)
+    return config
+
+
+def _build(kind: Any, raw: Any, where: str, at: str) -> Any:
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{where}: [{at}] must be a table, found {raw!r}")
+    known = {f.name: f for f in fields(kind)}
+    for key in raw:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown key '{_join(at, key)}'; {hint}")
+    hints = get_type_hints(kind)
+    values = {}
+    for name, item in known.items():
+        if name in raw:
+            values[name] = _value(hints[name], raw[name], where, _join(at, name))
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise ConfigError(f"{where}: the key '{_join(at, name)}' is missing")
+    return kind(**values)
+
+
+def _value(hint: Any, raw: Any, where: str, at: str) -> Any:
+    if is_dataclass(hint):
+        return _build(hint, raw, where, at)
+    if get_origin(hint) is tuple:
+        if not isinstance(raw, list | tuple):
+            raise ConfigError(f"{where}: '{at}' must be a list, found {raw!r}")
+        return tuple(_value(get_args(hint)[0], v, where, f"{at}[{i}]") for i, v in enumerate(raw))
+    if get_origin(hint) in (Mapping, typing.get_origin(Mapping[str, str])):
+        if not isinstance(raw, Mapping):
+            raise ConfigError(f"{where}: '{at}' must be a table, found {raw!r}")
+        return {str(k): str(v) for k, v in raw.items()}
+    if hint is float and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    if not isinstance(raw, hint) or (isinstance(raw, bool) and hint is not bool):
+        raise ConfigError(f"{where}: '{at}' must be of type {hint.__name__}, found {raw!r}")
+    return raw
+
+
+def _check_choices(config: RunConfig, where: str) -> None:
+    graph = config.graph
+    given = [bool(graph.preset), bool(graph.folder), bool(graph.sources)]
+    if sum(given) != 1:
+        raise ConfigError(
+            f"{where}: [graph] needs exactly one of preset, folder and sources, found {sum(given)}"
+        )
+    choices: list[tuple[str, str, tuple[str, ...]]] = [
+        ("cohort.unmatched_samples", config.cohort.unmatched_samples, ("refuse", "report")),
+        ("cohort.sheet.per", config.cohort.sheet.per, ("sample", "subject")),
+        ("cohort.sheet.samples_in", config.cohort.sheet.samples_in, ("rows", "columns")),
+    ]
+    if graph.preset:
+        choices.append(("graph.preset", graph.preset, ("starter",)))
+    choices += [("graph.sources.reader", s.reader, ("biogrid", "reactome")) for s in graph.sources]
+    for matrix in config.cohort.matrices:
+        choices += [
+            ("cohort.matrices.kind", matrix.kind, ("rna", "protein")),
+            ("cohort.matrices.unit", matrix.unit, ("counts", "log2", "log2_ratio", "intensity")),
+            ("cohort.matrices.genes_in", matrix.genes_in, ("rows", "columns")),
+        ]
+    for label in (*config.known_targets.sources, *config.known_targets.check):
+        readers = ("genes", "drugcentral", "repurposing_hub")
+        choices.append(("known_targets.sources.reader", label.reader, readers))
+    for key, found, allowed in choices:
+        if found not in allowed:
+            near = difflib.get_close_matches(found, allowed, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"use one of {some(allowed, 9)}"
+            raise ConfigError(f"{where}: {key} = '{found}' is not known; {hint}")
+    layers = {m.layer for m in config.cohort.matrices}
+    names = [c.name for c in config.contrasts]
+    if not names:
+        raise ConfigError(f"{where}: name at least one contrast in [[contrasts]]")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{where}: two contrasts share a name: {some(names)}")
+    for contrast in config.contrasts:
+        if contrast.layer not in layers:
+            raise ConfigError(
+                f"{where}: contrast '{contrast.name}' names the layer '{contrast.layer}'; "
+                f"the matrices have {some(sorted(layers), 9)}"
+            )
+    if not config.known_targets.sources:
+        raise ConfigError(f"{where}: known_targets.sources is empty; name at least one source")
+
+
+def _join(at: str, key: str) -> str:
+    return f"{at}.{key}" if at else key

@@ -1,0 +1,1 @@
+"""Why: exact attributions, connected subgraphs and plain sentences."""

@@ -1,0 +1,1 @@
+"""What is known: databases in, a typed graph and known targets out."""

@@ -1,0 +1,1 @@
+"""What is predicted: graph, evidence and labels in, an out-of-fold ranking out."""

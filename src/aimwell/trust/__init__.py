@@ -1,0 +1,1 @@
+"""How sure: checks that stand beside every result."""
