@@ -41,4 +41,5 @@ class KnownTargets:
     @property
     def genes(self) -> pd.Index:
         """Distinct HGNC ids, sorted."""
-        return pd.Index(sorted(set(self.table["gene"])), name="hgnc_id")
+        genes: list[str] = sorted(set(self.table["gene"]))
+        return pd.Index(genes, name="hgnc_id")
