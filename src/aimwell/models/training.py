@@ -1,0 +1,203 @@
+"""Fit the members of an ensemble: one network per fold and seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from aimwell.config import ModelSettings
+from aimwell.errors import TaskError
+from aimwell.models.network import TargetNetwork
+from aimwell.models.propagate import SparseOperator
+from aimwell.models.task import TargetTask
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One fit: the fold that is held out and the number of the repeat."""
+
+    fold: int
+    repeat: int
+
+    @property
+    def name(self) -> str:
+        """Such as ``fold2-repeat0``."""
+        return f"fold{self.fold}-repeat{self.repeat}"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A fitted network and what it says about every gene when its fold is hidden.
+
+    Attributes:
+        unit: The fold that it never saw and the repeat.
+        parameters: Name → array, as in the network's state.
+        logits: Log-odds of all genes, the labels of the held-out fold hidden, shape ``(n,)``.
+        centre, scale: Mean and standard deviation of the logits over the unlabelled genes; they
+            put the members of all folds on one scale.
+    """
+
+    unit: Unit
+    parameters: Mapping[str, np.ndarray]
+    logits: np.ndarray
+    centre: float
+    scale: float
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Standard deviations above the average unlabelled gene, shape ``(n,)``."""
+        return (self.logits - self.centre) / self.scale
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Flatten to named arrays, for ``np.savez``."""
+        return {
+            "unit": np.array([self.unit.fold, self.unit.repeat]),
+            "logits": self.logits,
+            "calibration": np.array([self.centre, self.scale]),
+            **{f"parameter.{k}": v for k, v in self.parameters.items()},
+        }
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Member":
+        """Undo ``to_arrays``."""
+        return Member(
+            Unit(*(int(v) for v in arrays["unit"])),
+            {k.removeprefix("parameter."): v for k, v in arrays.items() if k.startswith("para")},
+            arrays["logits"],
+            *(float(v) for v in arrays["calibration"]),
+        )
+
+
+def member_units(settings: ModelSettings) -> list[Unit]:
+    """List every fit of the ensemble, folds outermost."""
+    return [Unit(f, r) for f in range(settings.folds) for r in range(settings.seeds)]
+
+
+def known_channel(labels: np.ndarray, visible: np.ndarray, shown: float = 1.0) -> Tensor:
+    """Make the known-target channel from the visible labels, shape ``(n, 1)``.
+
+    A visible target has the value that gives the full set of targets unit mean square, so that
+    five targets weigh as much as five hundred; ``shown`` is the share of targets that is visible.
+    """
+    size = np.sqrt(len(labels) / max(labels.sum(), 1)) / shown
+    values = np.where(visible, labels, 0) * size
+    return torch.from_numpy(values.astype(np.float32)[:, None])
+
+
+def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int) -> Member:
+    """Fit one network without the labels of one fold.
+
+    Every step shows a random part of the training targets as input and takes the loss on the
+    hidden rest against the unlabelled genes, each side weighing the same: unlabelled genes are
+    weak negatives, never facts. Genes of the held-out fold take no part in the loss.
+
+    Args:
+        task: Graph, features, labels and folds.
+        unit: The fold to hold out and the number of the repeat.
+        settings: Sizes and rates.
+        seed: With the unit it fixes every random draw.
+
+    Raises:
+        TaskError: Training diverged.
+    """
+    torch.manual_seed(
+        int(np.random.SeedSequence([seed, unit.fold, unit.repeat]).generate_state(1)[0])
+    )
+    features = [torch.from_numpy(b.values) for b in task.blocks]
+    operators = [c.operators for c in task.channels]
+    weights = [[o.weight for o in steps] for steps in operators]
+    network = TargetNetwork(
+        [f.shape[1] for f in features] + [1],
+        len(task.channels),
+        hidden=settings.hidden,
+        dropout=settings.dropout,
+        input_dropout=settings.input_dropout,
+    )
+    training = task.folds != unit.fold
+    labels = np.where(training, task.labels, 0)
+    optimiser = torch.optim.AdamW(
+        _groups(network, settings.weight_decay), lr=settings.learning_rate
+    )
+    network.train()
+    for _ in range(settings.epochs):
+        _step(network, optimiser, (features, weights, operators), labels, training, settings.hide)
+    logits = _settle(network, features, weights, operators, labels)
+    if not np.isfinite(logits).all():
+        raise TaskError(
+            f"training of {unit.name} diverged; lower model.learning_rate "
+            f"(now {settings.learning_rate:g}) or look for extreme values in the evidence"
+        )
+    unlabelled = logits[labels == 0]
+    return Member(
+        unit,
+        {k: v.detach().numpy().copy() for k, v in network.state_dict().items()},
+        logits,
+        float(unlabelled.mean()),
+        float(max(unlabelled.std(), 1e-6)),
+    )
+
+
+def load_network(task: TargetTask, member: Member) -> TargetNetwork:
+    """Rebuild the network of a member, ready to predict."""
+    state = {k: torch.from_numpy(np.asarray(v)) for k, v in member.parameters.items()}
+    network = TargetNetwork(
+        [b.values.shape[1] for b in task.blocks] + [1],
+        len(task.channels),
+        hidden=state["head.weight"].shape[1] // 3,
+    )
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def _groups(network: TargetNetwork, decay: float) -> list[dict[str, object]]:
+    matrices = [p for p in network.parameters() if p.dim() > 1]
+    rest = [p for p in network.parameters() if p.dim() == 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _step(
+    network: TargetNetwork,
+    optimiser: torch.optim.Optimizer,
+    inputs: tuple[list[Tensor], list[list[Tensor]], list[tuple[SparseOperator, ...]]],
+    labels: np.ndarray,
+    training: np.ndarray,
+    hide: float,
+) -> None:
+    features, weights, operators = inputs
+    known = np.flatnonzero(labels)
+    n_hidden = min(max(round(hide * len(known)), 1), len(known))
+    hidden = known[torch.randperm(len(known)).numpy()[:n_hidden]]
+    visible = labels.astype(bool)
+    visible[hidden] = False
+    channel = known_channel(labels, visible, max(1 - n_hidden / len(known), 1 / len(known)))
+    logits = network([*features, channel], weights, operators)
+    unlabelled = torch.from_numpy(training & (labels == 0))
+    positive = nn.functional.softplus(-logits[torch.from_numpy(hidden)]).mean()
+    negative = nn.functional.softplus(logits[unlabelled]).mean()
+    optimiser.zero_grad()
+    (0.5 * positive + 0.5 * negative).backward()
+    optimiser.step()
+
+
+@torch.no_grad()
+def _settle(
+    network: TargetNetwork,
+    features: list[Tensor],
+    weights: list[list[Tensor]],
+    operators: list[tuple[SparseOperator, ...]],
+    labels: np.ndarray,
+) -> np.ndarray:
+    """Take batch statistics on the undisturbed input, freeze them, and predict every gene."""
+    inputs = [*features, known_channel(labels, labels.astype(bool))]
+    rates = (network.dropout, network.input_dropout)
+    network.dropout = network.input_dropout = 0.0
+    for norm in network.norms:
+        assert isinstance(norm, nn.BatchNorm1d)  # noqa: S101
+        norm.momentum = 1.0
+    network(inputs, weights, operators)
+    network.dropout, network.input_dropout = rates
+    network.eval()
+    logits: np.ndarray = network(inputs, weights, operators).numpy()
+    return logits
