@@ -40,7 +40,7 @@ def read_matrix(path: Path, settings: MatrixSettings) -> pd.DataFrame:
         s1   1.5  -2.0
         s2   NaN   0.5
     """
-    table = open_table(path)
+    table = open_table(path, f"a matrix of layer '{settings.layer}'")
     rows = _Rows(table)
     names, values = rows.read()  # (r,), (r, c)
     rows_are, columns_are = ("gene", "sample")
@@ -49,7 +49,8 @@ def read_matrix(path: Path, settings: MatrixSettings) -> pd.DataFrame:
     if "" in names:
         line = rows.line(names.index(""))
         raise InputError(f"{table.where}: line {line} has no {rows_are} name in its first column")
-    refuse_repeats(names, table.where, f"the {rows_are}")
+    refuse_repeats(names, table.where, rows_are)
+    refuse_repeats(table.header[1:], table.where, columns_are)
     infinite = np.argwhere(np.isinf(values))
     if len(infinite):
         i, j = infinite[0]
@@ -83,6 +84,7 @@ class _Rows:
     def __init__(self, table: TextTable) -> None:
         self.table = table
         self.columns = [str(i) for i in range(len(table.header))]
+        self.body = "\n".join(table.lines).encode()
         self._ragged: list[tuple[int, int]] = []
         self._blank: list[int] = []
 
@@ -145,11 +147,11 @@ class _Rows:
     def _parse(self, kind: Any) -> Any:
         self._ragged.clear()
         self._blank.clear()
-        longest = max(map(len, self.table.body.splitlines()))
+        longest = 4 * max(map(len, self.table.lines))  # bytes, at most
         wide = _BLOCK_BYTES_PER_COLUMN * len(self.columns)
         types = dict.fromkeys(self.columns, kind) | {"0": pa.string()}
         parsed = csv.read_csv(
-            pa.BufferReader(self.table.body),
+            pa.BufferReader(self.body),
             # One thread, because only then are rows numbered.
             read_options=csv.ReadOptions(
                 column_names=self.columns,

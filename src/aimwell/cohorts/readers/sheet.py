@@ -1,7 +1,6 @@
 """Sample sheets: one row per sample or subject, one column per attribute."""
 
 import csv
-import io
 import math
 from pathlib import Path
 
@@ -36,15 +35,17 @@ def read_sheet(path: Path, settings: SheetSettings) -> pd.DataFrame:
         s1  tumour  61.0
         s2  normal   NaN
     """
-    table = open_table(path)
-    names, cells = _cells(table)
-    text = pd.DataFrame(cells, index=names, columns=list(table.header[1:]), dtype=object)
     what = "sample" if settings.per == "sample" else "subject"
+    table = open_table(path, f"a sheet of {what}s")
+    names, cells = _cells(table)
+    rows_are, columns_are = (what, "attribute")
     if settings.samples_in == "columns":
-        refuse_repeats(names, table.where, "the attribute")
+        rows_are, columns_are = columns_are, rows_are
+    refuse_repeats(names, table.where, rows_are)
+    refuse_repeats(table.header[1:], table.where, columns_are)
+    text = pd.DataFrame(cells, index=names, columns=list(table.header[1:]), dtype=object)
+    if settings.samples_in == "columns":
         text = text.T
-    else:
-        refuse_repeats(names, table.where, f"the {what}")
     sheet = pd.DataFrame(
         {name: _typed(column) for name, column in text.items()},
         index=pd.Index(text.index, dtype=str),
@@ -54,11 +55,7 @@ def read_sheet(path: Path, settings: SheetSettings) -> pd.DataFrame:
 
 
 def _cells(table: TextTable) -> tuple[list[str], list[list[str]]]:
-    try:
-        body = table.body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{table.where} is not UTF-8 text: {error.reason}") from error
-    reader = csv.reader(io.StringIO(body, newline=""), delimiter=table.delimiter)
+    reader = csv.reader(table.lines, delimiter=table.delimiter)
     names: list[str] = []
     cells: list[list[str]] = []
     try:

@@ -1,0 +1,176 @@
+"""What is in a cohort, and which of its contrasts can be tested."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from aimwell.cohorts.cohort import Cohort, Layer
+from aimwell.cohorts.design import build_design
+from aimwell.config import ContrastSettings
+from aimwell.errors import DesignError
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """One layer in numbers.
+
+    Attributes:
+        missing: Share of the cells without a value.
+        low, median, high: Smallest, middle and largest value, in the unit of the layer.
+        looks_like: What the values themselves suggest: ``counts``, ``log2 ratios``,
+            ``logarithms`` or ``linear values``.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    samples: int
+    genes: int
+    missing: float
+    low: float
+    median: float
+    high: float
+    looks_like: str
+
+
+@dataclass(frozen=True)
+class ContrastCheck:
+    """Whether one contrast can be tested, and with how many samples.
+
+    Attributes:
+        n_case, n_control: Samples that the test would use; if it cannot be tested, all samples
+            of the layer with that level.
+        n_pairs: Subjects with both arms; 0 without pairing.
+        batches: Batch → arm → samples; empty without a batch.
+        information: Share of the information on the condition that batch and covariates leave.
+        verdict: ``accept``, ``warn`` or ``refuse``.
+        problem: Why it cannot be tested; empty if it can.
+        notes: What a reader should know.
+    """
+
+    name: str
+    layer: str
+    n_case: int
+    n_control: int
+    n_pairs: int = 0
+    batches: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    information: float = float("nan")
+    verdict: str = "refuse"
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def testable(self) -> bool:
+        """Whether the contrast can be tested."""
+        return not self.problem
+
+
+@dataclass(frozen=True)
+class CohortCheck:
+    """Layers and contrasts of a cohort, for ``aimwell cohort check``."""
+
+    layers: tuple[LayerCheck, ...]
+    contrasts: tuple[ContrastCheck, ...]
+
+
+def check_cohort(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> CohortCheck:
+    """Describe every layer and try the design of every contrast; a bad one is told, not raised.
+
+    Example:
+        >>> ids = ["s1", "s2", "s3", "s4"]
+        >>> values = pd.DataFrame({"HGNC:1": [1.0, -1.0, 0.5, None]}, index=ids)
+        >>> sheet = pd.DataFrame({"subject": ids, "arm": ["x", "x", "y", "z"]}, index=ids)
+        >>> cohort = Cohort({"protein": Layer("protein", "protein", "log2_ratio", values)}, sheet)
+        >>> found = check_cohort(cohort, [ContrastSettings("xy", "protein", "arm", "y", "x")])
+        >>> found.layers[0].missing, found.layers[0].looks_like
+        (0.25, 'log2 ratios')
+        >>> found.contrasts[0].testable, found.contrasts[0].n_case, found.contrasts[0].n_control
+        (False, 1, 2)
+    """
+    return CohortCheck(
+        layers=tuple(_describe(cohort.layers[name]) for name in sorted(cohort.layers)),
+        contrasts=tuple(_try(cohort, contrast) for contrast in contrasts),
+    )
+
+
+def _describe(layer: Layer) -> LayerCheck:
+    array = layer.values.to_numpy(float)
+    seen = array[~np.isnan(array)]
+    low, median, high = (float(v) for v in np.quantile(seen, [0, 0.5, 1]))
+    return LayerCheck(
+        name=layer.name,
+        kind=layer.kind,
+        unit=layer.unit,
+        samples=layer.values.shape[0],
+        genes=layer.values.shape[1],
+        missing=1 - len(seen) / array.size,
+        low=low,
+        median=median,
+        high=high,
+        looks_like=_guess(seen),
+    )
+
+
+def _guess(seen: np.ndarray) -> str:
+    if np.all(seen % 1 == 0) and seen.min() >= 0 and seen.max() > 50:
+        return "counts"
+    if np.percentile(np.abs(seen), 99) > 50:
+        return "linear values"
+    return "log2 ratios" if np.mean(seen < 0) > 0.1 else "logarithms"
+
+
+def _try(cohort: Cohort, contrast: ContrastSettings) -> ContrastCheck:
+    measured = cohort.layers[contrast.layer].values.index if contrast.layer in cohort.layers else []
+    try:
+        design = build_design(cohort.samples, measured, contrast)
+    except DesignError as error:
+        return _untestable(cohort.samples.loc[list(measured)], contrast, str(error))
+    return ContrastCheck(
+        name=contrast.name,
+        layer=contrast.layer,
+        n_case=design.n_case,
+        n_control=design.n_control,
+        n_pairs=design.n_pairs,
+        batches=_batches(cohort.samples.loc[design.samples], contrast),
+        information=design.information,
+        verdict=design.verdict,
+        notes=design.notes,
+    )
+
+
+def _untestable(sheet: pd.DataFrame, contrast: ContrastSettings, problem: str) -> ContrastCheck:
+    for column, level in contrast.where.items():
+        if column in sheet.columns:
+            sheet = sheet[_levels(sheet[column]) == level]
+    known = contrast.condition in sheet.columns
+    arms = _levels(sheet[contrast.condition]) if known else pd.Series(dtype=object)
+    return ContrastCheck(
+        name=contrast.name,
+        layer=contrast.layer,
+        n_case=int((arms == contrast.case).sum()),
+        n_control=int((arms == contrast.control).sum()),
+        batches=_batches(sheet, contrast),
+        problem=problem,
+    )
+
+
+def _batches(sheet: pd.DataFrame, contrast: ContrastSettings) -> dict[str, dict[str, int]]:
+    if contrast.batch not in sheet.columns or contrast.condition not in sheet.columns:
+        return {}
+    arms, batches = _levels(sheet[contrast.condition]), _levels(sheet[contrast.batch])
+    return {
+        str(batch): {
+            arm: int(((batches == batch) & (arms == arm)).sum())
+            for arm in (contrast.case, contrast.control)
+        }
+        for batch in sorted(batches.dropna().unique())
+    }
+
+
+def _levels(values: "pd.Series[str]") -> "pd.Series[str]":
+    """Write whole numbers without a decimal point, as the design does."""
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return values.astype(object).map(str, na_action="ignore")

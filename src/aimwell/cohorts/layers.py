@@ -1,0 +1,245 @@
+"""From matrix files to one layer: units checked, names turned into genes, files joined."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aimwell.cohorts.cohort import Layer, Unit
+from aimwell.config import MatrixSettings
+from aimwell.errors import CohortError, some
+from aimwell.provenance import Step
+
+#: No measurement reaches 2^50, so larger values are not logarithms.
+_LARGEST_LOG2: Final = 50
+#: Files of one layer may differ this much: a 16-fold shift, or spreads 4 times as wide.
+_LARGEST_SHIFT_LOG2: Final = 4.0
+_LARGEST_SPREAD_RATIO: Final = 4.0
+_FEW_SHARED: Final = 20
+
+
+@dataclass(frozen=True)
+class MatrixFile:
+    """One matrix as read: samples × feature names, both sorted."""
+
+    path: Path
+    settings: MatrixSettings
+    values: pd.DataFrame
+
+    @property
+    def where(self) -> str:
+        """The file and its layer, for messages."""
+        return f"'{self.path}' (layer '{self.settings.layer}')"
+
+
+def check_unit(file: MatrixFile) -> None:
+    """Refuse values that contradict the declared unit.
+
+    Raises:
+        CohortError: Counts that are negative or fractional, logarithms that are counts or linear
+            values, ratios of which none is below zero, or intensities that are not positive.
+    """
+    unit = file.settings.unit
+    array = file.values.to_numpy()
+    seen = array[~np.isnan(array)]
+    if unit == "counts":
+        _refuse_cells(file, array < 0, "negative", "counts are 0, 1, 2 …; declare the true unit")
+        hint = "declare unit = 'log2' if they are logarithms, 'intensity' if they are scaled"
+        _refuse_cells(file, array % 1 != 0, "fractional", hint)
+    elif unit == "intensity":
+        hint = "set zero_is_missing = true" if seen.min() == 0 else "declare unit = 'log2'"
+        _refuse_cells(file, array <= 0, "not positive", f"{hint} or declare the true unit")
+    elif np.all(seen % 1 == 0) and seen.max() > _LARGEST_LOG2:
+        raise CohortError(
+            f"{file.where} is declared as {unit}, but every value is whole and the largest is "
+            f"{seen.max():g}, which looks like counts; declare unit = 'counts'"
+        )
+    elif (high := float(np.percentile(np.abs(seen), 99))) > _LARGEST_LOG2:
+        raise CohortError(
+            f"{file.where} is declared as {unit}, but 1 % of the values exceed {high:g}, and 2^"
+            f"{high:.0f} is no measurement; the values look linear: declare unit = 'intensity' or "
+            "take logarithms"
+        )
+    elif unit == "log2_ratio" and len(seen) >= 100 and seen.min() >= 0:
+        raise CohortError(
+            f"{file.where} is declared as log2_ratio, but none of {len(seen)} values is negative; "
+            "log ratios lie on both sides of zero: declare unit = 'log2', or take logarithms"
+        )
+
+
+def _refuse_cells(file: MatrixFile, bad: npt.NDArray[np.bool_], what: str, hint: str) -> None:
+    bad = bad & file.values.notna().to_numpy()
+    if not bad.any():
+        return
+    i, j = np.argwhere(bad)[0]
+    raise CohortError(
+        f"{file.where} is declared as {file.settings.unit}, but {int(bad.sum())} of "
+        f"{int(file.values.notna().to_numpy().sum())} values are {what}, for example "
+        f"{file.values.iloc[i, j]:g} for '{file.values.columns[j]}' in sample "
+        f"'{file.values.index[i]}'; {hint}"
+    )
+
+
+def build_layer(files: Sequence[MatrixFile], genes: "pd.Series[str]", steps: list[Step]) -> Layer:
+    """Join the files of one layer over samples and their feature names into genes.
+
+    Several names of one gene: counts are added up (missing where any part is); of other RNA the
+    name with the highest mean is kept; of proteins the name measured in most samples, then the
+    one with the highest median. The choice is made once for all files; a file that lacks the
+    chosen name gives its next best one.
+
+    Args:
+        files: All files of the layer.
+        genes: HGNC id of every feature name that has one, indexed by name.
+        steps: Receives what was lost or merged, and why.
+
+    Raises:
+        CohortError: Files differ in kind, unit or scale, share a sample, or share no gene.
+    """
+    first = files[0].settings
+    _refuse_mixed(files)
+    named = [replace(f, values=f.values[f.values.columns.intersection(genes.index)]) for f in files]
+    order = _preference(named, genes, steps)
+    ready = [replace(f, values=_to_genes(f, genes, order)) for f in named]
+    values = _join(ready, steps) if len(ready) > 1 else ready[0].values
+    values = values.sort_index(axis=0).sort_index(axis=1)
+    seen = ~np.isnan(values.to_numpy()).all(axis=0)
+    if not seen.all():
+        steps.append(
+            Step(
+                f"{first.layer}: genes with a value",
+                values.shape[1],
+                int(seen.sum()),
+                "missing in every sample",
+                tuple(values.columns[~seen][:3]),
+            )
+        )
+    zero = any(f.settings.zero_is_missing for f in files)
+    return Layer(
+        name=first.layer,
+        kind=first.kind,
+        unit=cast(Unit, first.unit),
+        values=values.loc[:, seen],
+        missing_means="not measured or not detected (zero in the file)" if zero else "not measured",
+    )
+
+
+def _refuse_mixed(files: Sequence[MatrixFile]) -> None:
+    first = files[0]
+    for i, other in enumerate(files[1:], start=1):
+        for key in ("kind", "unit", "zero_is_missing"):
+            a, b = getattr(first.settings, key), getattr(other.settings, key)
+            if a != b:
+                raise CohortError(
+                    f"layer '{first.settings.layer}' joins files that differ in {key}: "
+                    f"'{first.path}' has {a!r}, '{other.path}' has {b!r}; "
+                    "give them different layers, or convert one"
+                )
+        for earlier in files[:i]:
+            both = earlier.values.index.intersection(other.values.index)
+            if len(both):
+                raise CohortError(
+                    f"{len(both)} samples of layer '{first.settings.layer}' are in two files, "
+                    f"'{earlier.path}' and '{other.path}': {some(both)}; every sample may be "
+                    "measured once per layer, so rename or remove one of each"
+                )
+
+
+def _preference(
+    files: Sequence[MatrixFile], genes: "pd.Series[str]", steps: list[Step]
+) -> pd.Index:
+    """List the names that share a gene with another name, best first."""
+    settings = files[0].settings
+    used = pd.Index(sorted(set().union(*(f.values.columns for f in files))))
+    of_gene = genes.loc[used]
+    shared = used[of_gene.duplicated(keep=False).to_numpy()]
+    if not len(shared):
+        return shared
+    stacked = pd.concat([f.values.reindex(columns=shared) for f in files]).sort_index()
+    table = pd.DataFrame({"gene": of_gene.loc[shared], "observed": stacked.notna().sum()})
+    is_rna = settings.kind == "rna"
+    table["level"] = stacked.mean() if is_rna else stacked.median()
+    table["name"] = table.index
+    by = ["level", "name"] if is_rna else ["observed", "level", "name"]
+    table = table.sort_values(by, ascending=[b == "name" for b in by], na_position="last")
+    rule = "kept the name with the highest mean" if is_rna else "kept the name measured most often"
+    rule = "counts added up" if settings.unit == "counts" else rule
+    examples = table.groupby("gene", sort=True)["name"].agg(" > ".join)
+    steps.append(
+        Step(
+            f"{settings.layer}: one row per gene",
+            len(used),
+            int(of_gene.nunique()),
+            f"{len(examples)} genes have several names: {rule}",
+            tuple(f"{gene}: {names}" for gene, names in examples.iloc[:3].items()),
+        )
+    )
+    return table.index
+
+
+def _to_genes(file: MatrixFile, genes: "pd.Series[str]", order: pd.Index) -> pd.DataFrame:
+    values = file.values
+    mine = order.intersection(values.columns, sort=False)  # best first
+    alone = values.columns.difference(mine)
+    single = values[alone].set_axis(genes.loc[alone].to_numpy(), axis=1)
+    if not len(mine):
+        return single
+    several, of_gene = values[mine], genes.loc[mine].to_numpy()
+    if file.settings.unit == "counts":
+        lacking = several.isna().T.groupby(of_gene).any().T
+        merged = several.T.groupby(of_gene).sum().T.mask(lacking)
+    else:
+        best = ~pd.Index(of_gene).duplicated()
+        merged = several.loc[:, best].set_axis(of_gene[best], axis=1)
+    return pd.concat([single, merged], axis=1)
+
+
+def _join(files: Sequence[MatrixFile], steps: list[Step]) -> pd.DataFrame:
+    layer = files[0].settings.layer
+    shared = set.intersection(*(set(f.values.columns) for f in files))
+    if not shared:
+        raise CohortError(
+            f"the {len(files)} files of layer '{layer}' share no gene; are they the same assay?"
+        )
+    for other in files[1:]:
+        _refuse_other_scale(files[0], other)
+    joined = pd.concat([f.values for f in files])
+    partial = sorted(set(joined.columns) - shared)
+    steps.append(
+        Step(
+            f"{layer}: join {len(files)} files over samples",
+            len(joined.columns),
+            len(joined.columns),
+            f"{len(joined)} samples; {len(partial)} genes are not in every file "
+            "and count as missing in the samples of the others",
+            tuple(partial[:3]),
+        )
+    )
+    return joined
+
+
+def _refuse_other_scale(one: MatrixFile, other: MatrixFile) -> None:
+    shared = one.values.columns.intersection(other.values.columns).sort_values()
+    a, b = (_log2(f).loc[:, shared].sort_index() for f in (one, other))
+    shifts = (a.median() - b.median()).dropna()
+    if len(shifts) < _FEW_SHARED:
+        return
+    shift = float(shifts.median())
+    spreads = [float(np.subtract(*np.nanpercentile(x, [75, 25]))) for x in (a, b)]
+    ratio = max(spreads) / max(min(spreads), 1e-12)
+    if abs(shift) > _LARGEST_SHIFT_LOG2 or ratio > _LARGEST_SPREAD_RATIO:
+        raise CohortError(
+            f"layer '{one.settings.layer}' joins files on different scales: over "
+            f"{len(shifts)} shared genes '{one.path}' and '{other.path}' differ by {abs(shift):.1f}"
+            f" in the median and {ratio:.1f}-fold in spread (on the log2 scale); "
+            "bring them to one scale, or give them different layers"
+        )
+
+
+def _log2(file: MatrixFile) -> pd.DataFrame:
+    linear = file.settings.unit in ("counts", "intensity")
+    return file.values.transform(lambda x: np.log2(x + 1)) if linear else file.values
