@@ -122,11 +122,11 @@ def _guess(seen: np.ndarray) -> str:
 
 
 def _try(cohort: Cohort, contrast: ContrastSettings) -> ContrastCheck:
-    measured = cohort.layers[contrast.layer].values.index if contrast.layer in cohort.layers else []
+    measured = cohort.layers[contrast.layer].values.index
     try:
         design = build_design(cohort.samples, measured, contrast)
     except DesignError as error:
-        return _untestable(cohort.samples.loc[list(measured)], contrast, str(error))
+        return _untestable(cohort.samples.loc[measured], contrast, str(error))
     return ContrastCheck(
         name=contrast.name,
         layer=contrast.layer,
@@ -171,6 +171,6 @@ def _batches(sheet: pd.DataFrame, contrast: ContrastSettings) -> dict[str, dict[
 
 def _levels(values: "pd.Series[str]") -> "pd.Series[str]":
     """Write whole numbers without a decimal point, as the design does."""
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
-    return values.astype(object).map(str, na_action="ignore")
+    whole = pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all())
+    plain = values.astype("Int64") if whole else values
+    return plain.astype(object).map(str, na_action="ignore")

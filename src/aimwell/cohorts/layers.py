@@ -84,6 +84,32 @@ def _refuse_cells(file: MatrixFile, bad: npt.NDArray[np.bool_], what: str, hint:
     )
 
 
+def check_files(files: Sequence[MatrixFile]) -> None:
+    """Refuse files of one layer that cannot be joined.
+
+    Raises:
+        CohortError: Files differ in kind or unit, or share a sample.
+    """
+    first = files[0]
+    for i, other in enumerate(files[1:], start=1):
+        for key in ("kind", "unit", "zero_is_missing"):
+            a, b = getattr(first.settings, key), getattr(other.settings, key)
+            if a != b:
+                raise CohortError(
+                    f"layer '{first.settings.layer}' joins files that differ in {key}: "
+                    f"'{first.path}' has {a!r}, '{other.path}' has {b!r}; "
+                    "give them different layers, or convert one"
+                )
+        for earlier in files[:i]:
+            both = earlier.values.index.intersection(other.values.index)
+            if len(both):
+                raise CohortError(
+                    f"{len(both)} samples of layer '{first.settings.layer}' are in two files, "
+                    f"'{earlier.path}' and '{other.path}': {some(both)}; every sample may be "
+                    "measured once per layer, so rename or remove one of each"
+                )
+
+
 def build_layer(files: Sequence[MatrixFile], genes: "pd.Series[str]", steps: list[Step]) -> Layer:
     """Join the files of one layer over samples and their feature names into genes.
 
@@ -93,15 +119,14 @@ def build_layer(files: Sequence[MatrixFile], genes: "pd.Series[str]", steps: lis
     chosen name gives its next best one.
 
     Args:
-        files: All files of the layer.
+        files: All files of the layer, as ``check_files`` passed them.
         genes: HGNC id of every feature name that has one, indexed by name.
         steps: Receives what was lost or merged, and why.
 
     Raises:
-        CohortError: Files differ in kind, unit or scale, share a sample, or share no gene.
+        CohortError: Files differ in scale or share no gene.
     """
     first = files[0].settings
-    _refuse_mixed(files)
     named = [replace(f, values=f.values[f.values.columns.intersection(genes.index)]) for f in files]
     order = _preference(named, genes, steps)
     ready = [replace(f, values=_to_genes(f, genes, order)) for f in named]
@@ -126,27 +151,6 @@ def build_layer(files: Sequence[MatrixFile], genes: "pd.Series[str]", steps: lis
         values=values.loc[:, seen],
         missing_means="not measured or not detected (zero in the file)" if zero else "not measured",
     )
-
-
-def _refuse_mixed(files: Sequence[MatrixFile]) -> None:
-    first = files[0]
-    for i, other in enumerate(files[1:], start=1):
-        for key in ("kind", "unit", "zero_is_missing"):
-            a, b = getattr(first.settings, key), getattr(other.settings, key)
-            if a != b:
-                raise CohortError(
-                    f"layer '{first.settings.layer}' joins files that differ in {key}: "
-                    f"'{first.path}' has {a!r}, '{other.path}' has {b!r}; "
-                    "give them different layers, or convert one"
-                )
-        for earlier in files[:i]:
-            both = earlier.values.index.intersection(other.values.index)
-            if len(both):
-                raise CohortError(
-                    f"{len(both)} samples of layer '{first.settings.layer}' are in two files, "
-                    f"'{earlier.path}' and '{other.path}': {some(both)}; every sample may be "
-                    "measured once per layer, so rename or remove one of each"
-                )
 
 
 def _preference(

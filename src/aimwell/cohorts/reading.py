@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from aimwell.cohorts.cohort import Cohort, Layer
-from aimwell.cohorts.layers import MatrixFile, build_layer, check_unit
+from aimwell.cohorts.layers import MatrixFile, build_layer, check_files, check_unit
 from aimwell.cohorts.readers.matrix import read_matrix
 from aimwell.cohorts.readers.sheet import read_sheet
 from aimwell.config import CohortSettings, MatrixSettings, RunConfig
@@ -36,11 +36,14 @@ def read_cohort(config: RunConfig, table: IdentifierTable) -> Cohort:
     sheet_path = config.path(settings.sheet.path)
     sheet = read_sheet(sheet_path, settings.sheet)
     files = [_read_file(config, m) for m in sorted(settings.matrices, key=_layer_and_path)]
+    names = sorted({f.settings.layer for f in files})
+    grouped = {name: [f for f in files if f.settings.layer == name] for name in names}
+    for mine in grouped.values():
+        check_files(mine)
     samples = _join_sheet(_samples_of(files), sheet, settings, files, steps)
     reports: list[pd.DataFrame] = []
     layers: dict[str, Layer] = {}
-    for name in sorted({f.settings.layer for f in files}):
-        mine = [f for f in files if f.settings.layer == name]
+    for name, mine in grouped.items():
         report = _identify(mine, table, config.identifiers.min_mapped, steps)
         reports.append(report.assign(layer=name))
         mapped = report[report["status"] == "mapped"].set_index("name")["hgnc_id"]
@@ -227,10 +230,10 @@ def _report_unmatched(
         raise CohortError(
             f"{len(unknown)} of {totals[0]} measured samples have no row in the sheet "
             f"'{settings.sheet.path}': {some(unknown.index)}; {len(unused)} of {totals[1]} {what} "
-            f"of the sheet have no measured sample: {some(unused)}. {hint}{advice}"
+            f"of the sheet have no measured sample: {some(unused)}; {hint}{advice}"
         )
     if len(unknown):
-        why = f"the sheet has no row for them. {hint}".rstrip("; ")
+        why = f"the sheet has no row for them; {hint}".rstrip("; ")
         names = tuple(unknown.index[:3])
         steps.append(Step("samples in the sheet", totals[0], totals[0] - len(unknown), why, names))
     if len(unused):

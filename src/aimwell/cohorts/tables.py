@@ -71,7 +71,7 @@ def _delimiter(line: str, where: str) -> str:
 
 def _header(line: str, delimiter: str, where: str) -> tuple[str, ...]:
     try:
-        cells = next(csv.reader([line], delimiter=delimiter))
+        cells = next(csv.reader([line], delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise InputError(f"{where} has a header that cannot be read: {error}") from error
     header = tuple(cell.strip() for cell in cells)

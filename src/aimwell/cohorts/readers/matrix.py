@@ -84,16 +84,15 @@ class _Rows:
     def __init__(self, table: TextTable) -> None:
         self.table = table
         self.columns = [str(i) for i in range(len(table.header))]
-        self.body = "\n".join(table.lines).encode()
+        empty = f" {table.delimiter}"
+        filled = [i for i, text in enumerate(table.lines) if text.strip(empty)]
+        self._lines = [i + table.first_line for i in filled]
+        self._body = "\n".join(table.lines[i] for i in filled).encode()
         self._ragged: list[tuple[int, int]] = []
-        self._blank: list[int] = []
 
     def line(self, row: int) -> int:
-        """Line of the file that holds this row; blank lines have none."""
-        line = row + 1
-        for blank in self._blank:
-            line += blank <= line
-        return line + self.table.first_line - 1
+        """Line of the file that holds this row; empty lines hold none."""
+        return self._lines[row]
 
     def read(self) -> tuple[list[str], npt.NDArray[np.float64]]:
         """Parse numbers at once; only where that fails, look for the cell that is no number."""
@@ -146,12 +145,11 @@ class _Rows:
 
     def _parse(self, kind: Any) -> Any:
         self._ragged.clear()
-        self._blank.clear()
         longest = 4 * max(map(len, self.table.lines))  # bytes, at most
         wide = _BLOCK_BYTES_PER_COLUMN * len(self.columns)
         types = dict.fromkeys(self.columns, kind) | {"0": pa.string()}
         parsed = csv.read_csv(
-            pa.BufferReader(self.body),
+            pa.BufferReader(self._body),
             # One thread, because only then are rows numbered.
             read_options=csv.ReadOptions(
                 column_names=self.columns,
@@ -160,7 +158,6 @@ class _Rows:
             ),
             parse_options=csv.ParseOptions(
                 delimiter=self.table.delimiter,
-                ignore_empty_lines=False,
                 invalid_row_handler=self._on_ragged,
             ),
             convert_options=csv.ConvertOptions(
@@ -174,16 +171,13 @@ class _Rows:
         return parsed
 
     def _on_ragged(self, row: Any) -> str:
-        if row.text.strip():
-            self._ragged.append((row.number, row.actual_columns))
-        else:
-            self._blank.append(row.number)
+        self._ragged.append((row.number, row.actual_columns))
         return "skip"
 
     def _refuse_ragged(self) -> None:
         number, cells = self._ragged[0]
         wanted = len(self.columns)
-        line = number + self.table.first_line - 1
+        line = self.line(number - 1)
         if len(self._ragged) > 1 and cells == wanted + 1 and number == 1:
             hint = "the header seems to lack a name above the row names; add one"
         else:

@@ -55,7 +55,7 @@ def read_sheet(path: Path, settings: SheetSettings) -> pd.DataFrame:
 
 
 def _cells(table: TextTable) -> tuple[list[str], list[list[str]]]:
-    reader = csv.reader(table.lines, delimiter=table.delimiter)
+    reader = csv.reader(table.lines, delimiter=table.delimiter, strict=True)
     names: list[str] = []
     cells: list[list[str]] = []
     try:
