@@ -105,7 +105,7 @@ def test_a_gene_named_like_a_missing_value_keeps_its_name(tmp_path: Path) -> Non
         (GOOD.replace("-2", "0x1F").encode(), "'0x1F'"),
         (GOOD.replace("-2", "1_0").encode(), "'1_0'"),
         (GOOD.replace("-2", "٣").encode(), "not numbers"),
-        (b"g\tname\ts1\nA\tx\t1\nB\ty\t2\n", "remove this column, which holds text"),
+        (b"g\tname\ts1\nA\tx\t1\nB\ty\t2\n", "remove what holds text in place of numbers: 'name'"),
         (GOOD.replace("-2", "inf").encode(), r"1 infinite values, the first in line 2.*'s2'"),
         (GOOD.replace("-2", "-Infinity").encode(), "infinite"),
         (GOOD.replace("-2", "1e999").encode(), "infinite"),

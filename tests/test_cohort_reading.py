@@ -405,6 +405,17 @@ def test_unknown_names_are_refused_with_what_they_look_like(
         read_cohort(study.config, table)
 
 
+def test_a_file_that_covers_the_genes_may_hold_many_other_loci(
+    study: Study, table: IdentifierTable
+) -> None:
+    loci = {f"ENSG0000020000{i}": [1, 2, 3, 4] for i in range(9)}
+    counts = {**loci, "TP53": [1, 2, 3, 4], "KRAS": [9, 1, 1, 1], "MYC": [1, 1, 1, 2]}
+    cohort = read_cohort(study.add("rna.tsv", matrix(counts), "counts").config, table)
+    assert cohort.layers["rna"].values.shape == (4, 3)
+    step = next(s for s in cohort.steps if s.name == "rna: names to genes")
+    assert (step.rows_in, step.rows_out, step.why) == (12, 3, "9 lost")
+
+
 def test_a_matrix_read_the_wrong_way_round_is_told_so(study: Study, table: IdentifierTable) -> None:
     study.add("protein.tsv", matrix(PROTEIN), "log2_ratio", genes_in="columns")
     study.write("sheet.tsv", "sample\tarm\nTP53\tx\nKRAS\tx\nEGFR\ty\n")

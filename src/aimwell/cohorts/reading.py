@@ -89,9 +89,12 @@ def _identify(
     for file in files:
         try:
             mine = report[report["name"].isin(file.values.columns)]
-            # Loci that are known but not protein-coding say nothing against the kind of names.
-            coding = ~mine["reason"].str.contains("not protein-coding", regex=False)
-            require_mapped(mine[coding], minimum, file.where)
+            # Whole-genome files hold more pseudogenes and non-coding loci than genes: a file that
+            # covers the table's genes is no file of wrong names.
+            if mine.loc[mine["status"] == "mapped", "hgnc_id"].nunique() < minimum * len(
+                table.genes
+            ):
+                require_mapped(mine, minimum, file.where)
         except IdentifierError as error:
             turned = table.resolve(list(file.values.index))
             if (turned["status"] == "mapped").mean() < minimum:

@@ -1,5 +1,6 @@
 """Measurement matrices in delimited text: genes × samples or samples × genes."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,11 +133,13 @@ class _Rows:
 
     def _refuse_text(self, names: list[str], bad: list[tuple[int, int, str]]) -> None:
         i, j, cell = min(bad)
+        counts = Counter(column for _, column, _ in bad)
         hint = "write NA where nothing was measured"
         if "," in cell and NUMBER.fullmatch(cell.replace(",", ".", 1)):
             hint = "write numbers with a decimal point and without thousands marks"
-        elif len({column for _, column, _ in bad}) == 1 and len(bad) * 2 > len(names):
-            hint = "remove this column, which holds text"
+        elif text := [k for k, n in counts.items() if 2 * n > len(names)]:
+            which = some(self.table.header[k + 1] for k in text)
+            hint = f"remove what holds text in place of numbers: {which}"
         raise InputError(
             f"{self.table.where}: {len(bad)} cells are not numbers, the first in line "
             f"{self.line(i)} ('{names[i]}'), column '{self.table.header[j + 1]}': "
