@@ -91,10 +91,11 @@ class TargetGraph:
         ):
             if kind not in self.nodes:
                 raise GraphError(f"{where} joins nodes of an unknown type '{kind}'")
-            unknown = ids[~ids.isin(self.nodes[kind].index)]
+            distinct = pd.Index(ids.unique())
+            unknown = distinct[self.nodes[kind].index.get_indexer(distinct) < 0]
             if len(unknown):
                 raise GraphError(
-                    f"{len(unknown)} edges of {where} end at unknown {kind} nodes: {some(unknown)}"
+                    f"edges of {where} end at {len(unknown)} unknown {kind} nodes: {some(unknown)}"
                 )
         loops = edges["source_id"] == edges["target_id"]
         if loops.any():

@@ -1,0 +1,158 @@
+"""Read the text of a database file, plain or gzipped, or say in one line why it cannot be read."""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from aimwell.errors import InputError, some
+from aimwell.knowledge.formats import recognise_format
+
+#: No release of any database that is read whole comes near this size; a gzip bomb does.
+MAX_BYTES = 4 << 30
+
+
+def read_lines(path: Path, what: str, *, encoding: str = "utf-8") -> list[str]:
+    """Read all lines of a file, without line ends, byte-order mark and trailing blank lines.
+
+    Plain or gzipped is told by the content, not by the name; line ends may be LF, CRLF or CR.
+
+    Args:
+        path: The file.
+        what: What it should be, for messages: ``"a HGNC complete set"``.
+        encoding: ``utf-8`` or, for the few databases that need it, ``latin-1``.
+
+    Raises:
+        InputError: Missing, a folder, empty, a cut gzip, an archive, binary, or another encoding.
+    """
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; name the file inside it that is {what}")
+    if not path.exists():
+        raise InputError(f"there is no file '{path}'; it should be {what}")
+    data = _unpack(path, what)
+    if not data.strip():
+        raise InputError(f"'{path}' is empty; it should be {what}; download it again")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"'{path}' is UTF-16 text; save it as UTF-8 (it should be {what})")
+    if b"\0" in data[:4096]:
+        raise InputError(f"'{path}' is a binary file; it should be {what}, as text")
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode(encoding)
+    except UnicodeDecodeError as error:
+        row = data[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"'{path}' is not {encoding.upper()} text: byte 0x{data[error.start]:02x} in line "
+            f"{row}; it should be {what}; convert it, for example with iconv -t utf-8"
+        ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+
+
+def _unpack(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+            stream.seek(0)
+            if magic.startswith(b"PK\x03\x04"):
+                raise InputError(f"'{path}' is a zip archive; unpack it and name {what} inside")
+            if not magic.startswith(b"\x1f\x8b"):
+                return stream.read()
+        with gzip.open(path) as packed:
+            data = packed.read(MAX_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"'{path}' is a damaged or incomplete gzip file ({error}); download it again"
+        ) from error
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_BYTES:
+        raise InputError(f"'{path}' unpacks to more than {MAX_BYTES >> 30} GiB; is it {what}?")
+    return data
+
+
+def read_table(
+    path: Path,
+    what: str,
+    columns: Sequence[str],
+    *,
+    comment: str = "",
+    encoding: str = "utf-8",
+    quoted: bool = True,
+) -> pd.DataFrame:
+    """Read named columns of a tab-separated file with a header line, all as text.
+
+    Args:
+        path: The file, plain or gzipped.
+        what: What it should be, for messages.
+        columns: The columns to keep; others are ignored.
+        comment: Lines before the header that start with this are skipped.
+        encoding: As for ``read_lines``.
+        quoted: Whether double quotes enclose fields.
+
+    Returns:
+        One row per line, in file order; blank fields are empty strings.
+
+    Raises:
+        InputError: As ``read_lines``; a missing column (with what the file looks like instead), a
+            row with another number of fields, or no row at all.
+    """
+    lines = read_lines(path, what, encoding=encoding)
+    first = 0
+    while comment and first < len(lines) and lines[first].startswith(comment):
+        first += 1
+    rows = split_rows(lines[first:], path, what, first_line=first + 1, quoted=quoted)
+    header = [name.strip() for name in next(rows, (0, [""]))[1]]
+    if missing := [c for c in columns if c not in header]:
+        raise InputError(wrong_file(path, what, lines, f"it lacks the columns {some(missing, 4)}"))
+    if twice := [c for c in columns if header.count(c) > 1]:
+        raise InputError(f"'{path}' has the column '{twice[0]}' {header.count(twice[0])} times")
+    keep = [header.index(c) for c in columns]
+    kept: list[list[str]] = [[] for _ in columns]
+    for line, row in rows:
+        if len(row) != len(header):
+            if not any(row):
+                continue
+            raise InputError(
+                f"'{path}', line {line}: {len(row)} fields, but the header names {len(header)}; "
+                "the line is cut or holds a stray tab or quote"
+            )
+        for k, values in zip(keep, kept, strict=True):
+            values.append(row[k])
+    if not kept[0]:
+        raise InputError(f"'{path}' has a header and no rows; it should be {what}")
+    return pd.DataFrame(dict(zip(columns, kept, strict=True)), dtype=str)
+
+
+def split_rows(
+    lines: Iterable[str],
+    path: Path,
+    what: str,
+    *,
+    separator: str = "\t",
+    first_line: int = 1,
+    quoted: bool = True,
+) -> Iterator[tuple[int, list[str]]]:
+    """Split lines into fields and number them; a quote that never closes is an ``InputError``."""
+    reader = csv.reader(
+        lines,
+        delimiter=separator,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
+    try:
+        for row in reader:
+            yield reader.line_num + first_line - 1, row
+    except csv.Error as error:
+        line = reader.line_num + first_line - 1
+        raise InputError(
+            f"'{path}', line {line}: {error}; it should be {what}; look for a stray quote"
+        ) from error
+
+
+def wrong_file(path: Path, what: str, lines: Sequence[str], found: str) -> str:
+    """Say that a file is not what it should be, and what it looks like instead."""
+    guess = recognise_format(lines)
+    looks = f"; it looks like {guess}" if guess and guess != what else ""
+    return f"'{path}' is not {what}: {found}{looks}; name the right file"

@@ -1,0 +1,69 @@
+"""HGNC complete set: the approved human genes, their other names, ids and gene groups (CC0)."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from aimwell.errors import InputError, some
+from aimwell.knowledge.files import read_table
+
+WHAT: Final = "a HGNC complete set"
+#: Columns that are read; those after ``name`` may hold several values, joined by ``|``.
+COLUMNS: Final = (
+    "hgnc_id",
+    "symbol",
+    "name",
+    "locus_group",
+    "status",
+    "alias_symbol",
+    "prev_symbol",
+    "gene_group",
+    "gene_group_id",
+    "entrez_id",
+    "ensembl_gene_id",
+    "uniprot_ids",
+)
+
+
+def read_hgnc(path: Path) -> pd.DataFrame:
+    """Read the HGNC complete set (``hgnc_complete_set.txt``, plain or gzipped).
+
+    Returns:
+        One row per locus, indexed by HGNC id and sorted by it, all text; columns ``symbol``,
+        ``name``, ``locus_group``, ``status``, ``alias_symbol``, ``prev_symbol``, ``gene_group``,
+        ``gene_group_id``, ``entrez_id``, ``ensembl_gene_id``, ``uniprot_ids``.
+
+    Raises:
+        InputError: Not this table, a malformed id, or an id or approved symbol that occurs twice.
+    """
+    table = read_table(path, WHAT, COLUMNS)
+    wrong = table[~table["hgnc_id"].str.fullmatch(r"HGNC:\d+")]
+    if len(wrong):
+        raise InputError(
+            f"'{path}', row {wrong.index[0] + 1}: '{wrong['hgnc_id'].iloc[0]}' is no HGNC id such "
+            "as 'HGNC:11998'; download the complete set again"
+        )
+    table = table.set_index("hgnc_id").sort_index()
+    approved = table.loc[table["status"] == "Approved", "symbol"]
+    for kind, names in (("HGNC ids", table.index), ("approved symbols", pd.Index(approved))):
+        if not names.is_unique:
+            twice = sorted(set(names[names.duplicated()]))
+            raise InputError(f"'{path}': {len(twice)} {kind} occur twice: {some(twice)}")
+    return table
+
+
+def successor(name: str) -> str:
+    """Read from the name of a withdrawn entry which gene replaces it; empty where none does.
+
+    Example:
+        >>> successor("symbol withdrawn, see HGNC:9591")
+        'HGNC:9591'
+        >>> successor("symbol withdrawn, see [BRCA1](/data/gene-symbol-report/BRCA1)")
+        'BRCA1'
+        >>> successor("entry withdrawn")
+        ''
+    """
+    found = re.search(r"\bsee (?:also )?\[?([A-Za-z0-9][A-Za-z0-9:@_-]*)", name)
+    return found.group(1) if found else ""

@@ -1,0 +1,211 @@
+"""A graph on disk: one Parquet file per node type and relation, and ``graph.json`` with hashes."""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import networkx as nx
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aimwell.errors import GraphError, some
+from aimwell.knowledge.graph import Relation, TargetGraph
+from aimwell.provenance import Source, Step, content_hash, sha256_of, to_plain
+
+FORMAT: Final = "aimwell graph"
+VERSION: Final = 1
+MANIFEST: Final = "graph.json"
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def write_graph(graph: TargetGraph, folder: Path) -> None:
+    """Write a graph as a folder that appears whole or not at all.
+
+    Rows are sorted by id, so that the same graph gives the same bytes. An earlier graph in
+    ``folder`` is replaced only when the new one is complete.
+
+    Raises:
+        GraphError: ``folder`` exists and is no graph folder, or a name cannot be a file name.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise GraphError(f"'{folder}' exists and is no graph folder; name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    try:
+        _fill(graph, fresh)
+        fresh.chmod(0o755)
+        _replace(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _fill(graph: TargetGraph, folder: Path) -> None:
+    nodes = {
+        kind: _write(table.rename_axis("id").reset_index(), ["id"], folder / _nodes_file(kind))
+        for kind, table in sorted(graph.nodes.items())
+    }
+    relations = {}
+    for name, relation in sorted(graph.relations.items()):
+        path = folder / _edges_file(name)
+        ends = {"source_type": relation.source_type, "target_type": relation.target_type}
+        relations[name] = {
+            **_write(relation.edges, ["source_id", "target_id"], path),
+            **ends,
+            "directed": relation.directed,
+        }
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "nodes": nodes,
+        "relations": relations,
+        "sources": to_plain(graph.sources),
+        "steps": to_plain(graph.steps),
+    }
+    manifest["sha256"] = content_hash(manifest)
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _write(table: pd.DataFrame, keys: list[str], path: Path) -> dict[str, Any]:
+    rows = table.sort_values(keys, ignore_index=True)
+    columns = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(columns, path, compression="zstd")
+    return {"file": path.name, "rows": len(rows), "sha256": sha256_of(path)}
+
+
+def _replace(fresh: Path, folder: Path) -> None:
+    """Move the new folder into place; put the old one back if that fails."""
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
+    folder.rename(old / folder.name)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        (old / folder.name).rename(folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _nodes_file(kind: str) -> str:
+    return f"nodes-{_safe(kind)}.parquet"
+
+
+def _edges_file(name: str) -> str:
+    return f"edges-{_safe(name)}.parquet"
+
+
+def _safe(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise GraphError(f"'{name}' cannot name a node type or relation: use a-z, 0-9 and _")
+    return name
+
+
+def read_graph(folder: Path) -> TargetGraph:
+    """Read a graph folder, and verify every byte of it.
+
+    Raises:
+        GraphError: No graph folder, another format version, or a file that is changed, missing or
+            was not written with the graph.
+    """
+    manifest = _read_manifest(folder)
+    try:
+        entries = {
+            **{_nodes_file(kind): e for kind, e in manifest["nodes"].items()},
+            **{_edges_file(name): e for name, e in manifest["relations"].items()},
+        }
+        _verify(folder, entries)
+        nodes = {
+            kind: _read(folder / _nodes_file(kind)).set_index("id").rename_axis(None)
+            for kind in manifest["nodes"]
+        }
+        relations = {
+            name: Relation(
+                name,
+                entry["source_type"],
+                entry["target_type"],
+                _read(folder / _edges_file(name)),
+                entry["directed"],
+            )
+            for name, entry in manifest["relations"].items()
+        }
+        sources = tuple(Source(**s) for s in manifest["sources"])
+        steps = tuple(Step(**{**s, "examples": tuple(s["examples"])}) for s in manifest["steps"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise GraphError(f"'{folder / MANIFEST}' is damaged: {error!r}; build again") from error
+    return TargetGraph(nodes, relations, sources, steps)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise GraphError(f"'{folder}' has no {MANIFEST}, so it is no graph folder; name another")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        found = manifest["format"], manifest["version"]
+        seal = manifest.pop("sha256")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GraphError(f"'{path}' is not the manifest of a graph: {error!r}") from error
+    if found != (FORMAT, VERSION):
+        raise GraphError(
+            f"'{path}' is '{found[0]}' version {found[1]}; this aimwell reads '{FORMAT}' version "
+            f"{VERSION}; build the graph again"
+        )
+    if content_hash(manifest) != seal:
+        raise GraphError(f"'{path}' was changed after the graph was built; build it again")
+    return dict(manifest)
+
+
+def _verify(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
+    present = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if missing := sorted(set(entries) - present):
+        raise GraphError(f"'{folder}' lacks the files {some(missing)}; build the graph again")
+    if foreign := sorted(present - set(entries)):
+        raise GraphError(f"'{folder}' holds files that are not of the graph: {some(foreign)}")
+    for name, entry in entries.items():
+        if sha256_of(folder / name) != entry["sha256"]:
+            raise GraphError(
+                f"'{folder / name}' was changed after the graph was built; build it again"
+            )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table: pd.DataFrame = pq.read_table(path, memory_map=True).to_pandas()
+    return table
+
+
+def to_networkx(graph: TargetGraph) -> "nx.MultiDiGraph[str]":
+    """Convert to NetworkX: node attribute ``type`` and its columns, one edge per relation (key).
+
+    An undirected edge is stored once, from the smaller to the larger id, with ``directed=False``.
+
+    Example:
+        >>> from aimwell.knowledge.sources.starter import read_starter_graph
+        >>> graph = to_networkx(read_starter_graph())
+        >>> graph.nodes["HGNC:76"]["symbol"]
+        'ABL1'
+    """
+    network: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+    for kind, table in sorted(graph.nodes.items()):
+        for key, record in _records(table):
+            network.add_node(key, type=kind, **record)
+    for name, relation in sorted(graph.relations.items()):
+        ends = zip(relation.edges["source_id"], relation.edges["target_id"], strict=True)
+        facts = relation.edges.drop(columns=["source_id", "target_id"])
+        for (source, target), (_, fact) in zip(ends, _records(facts), strict=True):
+            network.add_edge(source, target, name, directed=relation.directed, **fact)
+    return network
+
+
+def _records(table: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
+    names = [str(c) for c in table.columns]
+    columns = [table[c].tolist() for c in names]
+    for key, *row in zip(table.index.tolist(), *columns, strict=True):
+        yield str(key), dict(zip(names, row, strict=True))
