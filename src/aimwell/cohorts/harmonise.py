@@ -1,0 +1,243 @@
+"""Turn a cohort into evidence per gene: each layer tested on its own, all effects on one scale."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from aimwell.cohorts.cohort import Cohort, Layer
+from aimwell.cohorts.counts import expressed_genes, voom
+from aimwell.cohorts.design import Design, build_design
+from aimwell.cohorts.differential import LinearFit, fit_linear, moderate
+from aimwell.cohorts.discordance import compare_layers, effect_covariance
+from aimwell.cohorts.evidence import BLOCK_COLUMNS, Evidence
+from aimwell.cohorts.shrinkage import shrink_effects
+from aimwell.config import ContrastSettings
+from aimwell.errors import DesignError, some
+from aimwell.provenance import Step
+
+#: Difference between arms in median log2 intensity above which normalisation may erase biology.
+GLOBAL_SHIFT: Final = 0.3
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """One contrast after testing: what it compared, the fit, and the statistics per gene."""
+
+    contrast: ContrastSettings
+    layer: Layer
+    design: Design
+    fit: LinearFit
+    table: pd.DataFrame
+    steps: tuple[Step, ...]
+
+
+def harmonise(
+    cohort: Cohort, contrasts: tuple[ContrastSettings, ...]
+) -> tuple[Evidence, dict[str, Design]]:
+    """Test every contrast in its own layer and put all effects on one scale.
+
+    Counts go through voom, intensities through log2 and median normalisation, log values are taken
+    as they are. Batch and covariates stay in the model; values are never corrected, missing values
+    never filled.
+
+    Args:
+        cohort: Layers and sample sheet.
+        contrasts: What to compare; two contrasts with the same condition, case and control, one
+            in RNA and one in protein, give the discordance.
+
+    Returns:
+        The evidence, one row per gene of any tested layer, and the design of each contrast.
+
+    Raises:
+        DesignError: No contrast, an unknown layer, or a contrast that cannot be tested.
+        ConfoundedError: Batch and covariates explain a condition.
+
+    Example:
+        >>> sheet = pd.DataFrame({"subject": list("abcdef"), "arm": ["x", "y"] * 3},
+        ...     index=["s1", "s2", "s3", "s4", "s5", "s6"])
+        >>> values = pd.DataFrame({"HGNC:1": [1.0, 5, 2, 6, 1, 6], "HGNC:2": [1.0, 2, 1, 1, 2, 1],
+        ...     "HGNC:3": [1.0, 2, 3, 2, 1, 2]}, index=sheet.index)
+        >>> cohort = Cohort({"rna": Layer("rna", "rna", "log2", values)}, sheet)
+        >>> contrast = ContrastSettings("xy", "rna", "arm", case="y", control="x")
+        >>> evidence, designs = harmonise(cohort, (contrast,))
+        >>> evidence.blocks["xy"]["log2_fold_change"].round(2).tolist()
+        [4.33, 0.0, 0.33]
+    """
+    if not contrasts:
+        raise DesignError("there is no contrast to test; name at least one in [[contrasts]]")
+    tested = {c.name: _test(cohort, c) for c in sorted(contrasts, key=lambda c: c.name)}
+    tested = {c.name: tested[c.name] for c in contrasts}
+    names = {gene for item in tested.values() for gene in item.layer.values.columns}
+    genes = pd.Index(sorted(names))
+    blocks = {name: _block(item, genes) for name, item in tested.items()}
+    across, steps = _across(cohort, tested, blocks)
+    evidence = Evidence(
+        blocks=blocks,
+        kinds={name: item.layer.kind for name, item in tested.items()},
+        across=across,
+        sources=cohort.sources,
+        steps=tuple(step for item in tested.values() for step in item.steps) + steps,
+    )
+    return evidence, {name: item.design for name, item in tested.items()}
+
+
+def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
+    if contrast.layer not in cohort.layers:
+        raise DesignError(
+            f"contrast '{contrast.name}' names the layer '{contrast.layer}'; "
+            f"the cohort has {some(sorted(cohort.layers), 9)}"
+        )
+    layer = cohort.layers[contrast.layer]
+    design = build_design(cohort.samples, layer.values.index, contrast)
+    steps = [replace(s, name=f"{contrast.name}: {s.name}") for s in design.steps]
+    values = layer.values.loc[design.samples].sort_index(axis=1)
+    weights = None
+    if layer.unit == "counts":
+        kept = expressed_genes(values, design)
+        if not len(kept):
+            raise DesignError(f"contrast '{contrast.name}': no gene has enough counts to be tested")
+        gone = tuple(values.columns.difference(kept)[:3])
+        why = "too few counts to be tested"
+        name = f"{contrast.name}: genes with enough counts"
+        steps.append(Step(name, values.shape[1], len(kept), why, gone))
+        ready = voom(values[kept], design)
+        values, weights = ready.values, ready.weights
+    elif layer.unit == "intensity":
+        values, design = _normalise_intensities(values, design)
+    fit = fit_linear(values, design, weights)
+    # log values of RNA have lost their counts, and with them the weights; the trend stands in
+    table = moderate(fit, design, trend=layer.kind == "rna" and layer.unit == "log2")
+    steps += _loss_steps(contrast, table)
+    return _Tested(contrast, layer, design, fit, table, tuple(steps))
+
+
+def _normalise_intensities(values: pd.DataFrame, design: Design) -> tuple[pd.DataFrame, Design]:
+    logs = values.apply(np.log2)
+    medians = logs.median(axis=1)
+    if medians.isna().any():
+        raise DesignError(
+            f"contrast '{design.contrast}': samples without a single value: "
+            f"{some(medians.index[medians.isna()])}; remove them from the matrix"
+        )
+    shift = float(medians[design.is_case].mean() - medians[~design.is_case].mean())
+    if abs(shift) > GLOBAL_SHIFT:
+        note = (
+            f"median log2 intensity differs by {shift:+.2f} between case and control; a global "
+            "change is plausible, and median normalisation takes it away"
+        )
+        design = replace(design, notes=(*design.notes, note))
+    return logs.sub(medians - float(medians.mean()), axis=0), design
+
+
+def _loss_steps(contrast: ContrastSettings, table: pd.DataFrame) -> list[Step]:
+    words = {
+        "too_few": "fewer than two observed samples in an arm, or no degrees of freedom left",
+        "not_estimable": "the observed samples cannot separate condition from other terms",
+    }
+    steps, left = [], len(table)
+    for status, why in words.items():
+        gone = table.index[table["status"] == status]
+        if len(gone):
+            steps.append(
+                Step(
+                    f"{contrast.name}: genes not {status}",
+                    left,
+                    left - len(gone),
+                    why,
+                    tuple(map(str, gone[:3])),
+                )
+            )
+            left -= len(gone)
+    return [*steps, Step(f"{contrast.name}: genes tested", left, left)]
+
+
+def _block(item: _Tested, genes: pd.Index) -> pd.DataFrame:
+    table = item.table
+    shrunken = shrink_effects(table["log2_fold_change"].to_numpy(float), _normal_se(table))
+    block = table[["log2_fold_change", "se", "z", "p", "q", "detection_rate", "n_observed"]].copy()
+    block["effect"] = shrunken.effect
+    block["effect_se"] = shrunken.effect_se
+    block["lfsr"] = shrunken.lfsr
+    block["observed"] = (table["status"] == "tested").to_numpy()
+    seen = table["mean_abundance"].where(block["observed"])
+    # a ratio to a reference says nothing about how abundant a protein is
+    known = item.layer.unit != "log2_ratio"
+    block["abundance_percentile"] = seen.rank(pct=True) if known else np.nan
+    block = block.reindex(genes)
+    measured = item.layer.values.loc[item.design.samples].notna().sum(axis=0).reindex(genes)
+    block["n_observed"] = measured.fillna(0).astype(int)
+    block["detection_rate"] = block["n_observed"] / len(item.design.samples)
+    block["observed"] = block["observed"].eq(True)  # genes of other layers were never observed
+    return block[list(BLOCK_COLUMNS)]
+
+
+def _normal_se(table: pd.DataFrame) -> np.ndarray:
+    """Standard errors for which a normal gives the p-value of the t test.
+
+    So few samples are not mistaken for certainty (Lu and Stephens 2019, arXiv:1901.10679).
+    """
+    effect = table["log2_fold_change"].to_numpy(float)
+    z, se = table["z"].to_numpy(float), table["se"].to_numpy(float)
+    small = np.abs(z) < 1e-3
+    at_zero = se * stats.norm.pdf(0) / stats.t.pdf(0, table["df"].to_numpy(float))
+    return np.where(small, at_zero, np.abs(effect) / np.where(small, 1.0, np.abs(z)))
+
+
+def _across(
+    cohort: Cohort, tested: dict[str, _Tested], blocks: dict[str, pd.DataFrame]
+) -> tuple[pd.DataFrame, tuple[Step, ...]]:
+    seen = pd.DataFrame({name: block["observed"] for name, block in blocks.items()})
+    across = pd.DataFrame(
+        {"discordance": np.nan, "discordance_class": "undetermined", "coverage": seen.mean(axis=1)},
+        index=seen.index,
+    )
+    pairs = _pairs(tested)
+    if not pairs:
+        why = "no condition is compared in both RNA and protein, so discordance is undetermined"
+        return across, (Step("discordance", len(across), 0, why),)
+    rna, protein = pairs[0]
+    effects = {name: _effects(tested[name], blocks[name]) for name in (rna, protein)}
+    covariance = effect_covariance(
+        (tested[rna].fit, tested[rna].design, effects[rna]["se"]),
+        (tested[protein].fit, tested[protein].design, effects[protein]["se"]),
+        cohort.samples,
+        tested[rna].contrast.condition,
+    )
+    found = compare_layers(effects[rna], effects[protein], covariance)
+    across[["discordance", "discordance_class"]] = found.table
+    why = (
+        f"genes tested in both; {found.anchors} anchors give {found.scale:.3f} protein per RNA "
+        f"(log2), spread {found.spread:.4f}, reliability of effects {found.reliability_rna:.2f} "
+        f"(RNA) and {found.reliability_protein:.2f} (protein)"
+    )
+    both = int(across["discordance"].notna().sum())
+    steps = [Step(f"discordance: {rna} against {protein}", len(across), both, why)]
+    if len(pairs) > 1:
+        why = "only the first pair by name is compared"
+        others = tuple(" / ".join(pair) for pair in pairs[1:4])
+        steps.append(Step("discordance: pairs of contrasts", len(pairs), 1, why, others))
+    return across, tuple(steps)
+
+
+def _effects(item: _Tested, block: pd.DataFrame) -> pd.DataFrame:
+    se = pd.Series(_normal_se(item.table), index=item.table.index).reindex(block.index)
+    return block[["log2_fold_change", "lfsr"]].assign(se=se)
+
+
+def _pairs(tested: dict[str, _Tested]) -> list[tuple[str, str]]:
+    """Contrasts of RNA and of protein that compare the same, sorted by name."""
+
+    def compared(item: _Tested) -> tuple[str, str, str]:
+        return item.contrast.condition, item.contrast.case, item.contrast.control
+
+    return sorted(
+        (r, p)
+        for r, rna in tested.items()
+        for p, protein in tested.items()
+        if rna.layer.kind == "rna"
+        and protein.layer.kind == "protein"
+        and compared(rna) == compared(protein)
+    )
