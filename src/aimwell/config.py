@@ -159,7 +159,7 @@ class ModelSettings:
     hidden: int = 32
     dropout: float = 0.5
     input_dropout: float = 0.2
-    hide: float = 0.15
+    hide: float = 0.5
     learning_rate: float = 5e-3
     weight_decay: float = 5e-4
     prior: float = 0.0

@@ -51,34 +51,45 @@ class TargetNetwork(nn.Module):
     def forward(
         self,
         blocks: Sequence[Tensor],
-        weights: Sequence[Sequence[Tensor]],
-        operators: Sequence[Sequence[SparseOperator]],
+        weights: Sequence[Tensor],
+        operators: Sequence[SparseOperator],
     ) -> Tensor:
         """Return one log-odds per gene, shape ``(n,)``.
 
         Args:
             blocks: One tensor ``(n, d_b)`` per block, the known-target channel ``(n, 1)`` last.
-            weights: Per channel, the arc weights of each of its operators.
-            operators: Per channel, its operators, applied in order.
+            weights: Arc weights of the three operators.
+            operators: Direct, into sets, out of sets, as in ``Wiring.operators``.
         """
-        start = self.encode(blocks)  # (n, h)
-        states = [start]
-        for layer in range(2):
+        states = [self.encode(blocks)]  # (n, h)
+        for own, through, norm in zip(self.own, self.through, self.norms, strict=True):
             state = states[-1]
-            if layer:
+            if len(states) > 1:
                 state = nn.functional.dropout(state, self.dropout, self.training)
-            total = state @ self.own[layer]
-            for channel, (values, steps) in enumerate(zip(weights, operators, strict=True)):
-                # multiply by the matrix first: the sparse product is linear in its features
-                message = state @ self.through[layer][channel]
-                for weight, operator in zip(values, steps, strict=True):
-                    message = propagate(weight, message, operator)
-                total = total + message
-            states.append(torch.relu(self.norms[layer](total)))
+            total = torch.addmm(state @ own, *self._messages(state, weights, operators, through))
+            states.append(torch.relu(norm(total)))
         joined = torch.cat(states, dim=1)  # (n, 3 h)
         joined = nn.functional.dropout(joined, self.dropout, self.training)
         logits: Tensor = self.head(joined).squeeze(1)
         return logits
+
+    def _messages(
+        self,
+        state: Tensor,
+        weights: Sequence[Tensor],
+        operators: Sequence[SparseOperator],
+        through: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Give the messages of all channels side by side and the matrix that mixes them."""
+        n, hidden = state.shape
+        direct, into, out = operators
+        arrived = [propagate(weights[0], state, direct)]  # (r_d n, h)
+        if out.shape[0]:
+            sets = propagate(weights[1], state, into)  # (s, h)
+            arrived.append(propagate(weights[2], sets, out))  # (r_s n, h)
+        stacked = torch.cat(arrived).view(-1, n, hidden)  # (r, n, h)
+        side_by_side = stacked.transpose(0, 1).reshape(n, -1)  # (n, r h)
+        return side_by_side, through.reshape(-1, hidden)
 
     def encode(self, blocks: Sequence[Tensor]) -> Tensor:
         """Sum the linear encodings of all blocks, shape ``(n, hidden)``."""

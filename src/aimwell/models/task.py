@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from torch_geometric.data import HeteroData
 
 CLIP: Final = 3.0
-EVIDENCE_FEATURES: Final = ("z", "abs_z", "effect", "abs_effect")
+EVIDENCE_FEATURES: Final = ("abs_z", "abs_effect", "z", "effect")
+#: Strength of change enters at full scale, direction at a third: with a few dozen known targets a
+#: network should need a reason to care whether a gene goes up or down.
+FEATURE_SCALE: Final = (1.0, 1.0, 0.3, 0.3)
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,35 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Channel:
-    """One way in which messages travel between genes.
+class Wiring:
+    """Every way in which messages travel between genes, as at most three sparse operators.
+
+    All channels of one kind are stacked into one operator, so that a layer takes three sparse
+    products however many relations the graph has.
 
     Attributes:
-        name: ``interacts``, ``activates``, ``activates reversed``, ``member_of`` …
-        relation: The relation of the graph behind it.
-        operators: One gene → gene operator, or gene → set and set → gene.
-        through: Node type of the sets in between, or empty.
+        channels: Names, direct ones first: ``interacts``, ``activates``, ``activates reversed``,
+            ``member_of`` …; ``r`` of them.
+        n_direct: How many of the channels run from gene to gene.
+        direct: Shape ``(n_direct · n, n)``: the channels one below the other.
+        into_sets: Shape ``(s, n)``, the mean over the members of every set of any type.
+        out_of_sets: Shape ``((r - n_direct) · n, s)``, one channel per set relation.
+        relations: Relation behind every channel.
+        set_ids: Node type and id of every set, shape ``(s,)``.
     """
 
-    name: str
-    relation: str
-    operators: tuple[SparseOperator, ...]
-    through: str = ""
+    channels: tuple[str, ...]
+    n_direct: int
+    direct: SparseOperator
+    into_sets: SparseOperator
+    out_of_sets: SparseOperator
+    relations: tuple[str, ...]
+    set_ids: pd.MultiIndex
+
+    @property
+    def operators(self) -> tuple[SparseOperator, SparseOperator, SparseOperator]:
+        """Direct, into the sets, out of the sets."""
+        return self.direct, self.into_sets, self.out_of_sets
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,7 @@ class TargetTask:
         graph: The graph, for names and provenance.
         genes: HGNC ids, sorted, shape ``(n,)``.
         blocks: Feature blocks; the last one is ``graph`` with the log degree.
-        channels: Message channels with fixed normalisation.
+        wiring: Message channels with fixed normalisation.
         labels: 1 known, 0 unlabelled, shape ``(n,)``, int8.
         folds: Fold of every gene, shape ``(n,)``.
         families: Gene family of every gene.
@@ -77,7 +95,7 @@ class TargetTask:
     graph: TargetGraph
     genes: pd.Index
     blocks: tuple[Block, ...]
-    channels: tuple[Channel, ...]
+    wiring: Wiring
     labels: np.ndarray
     folds: np.ndarray
     families: "pd.Series[str]"
@@ -170,7 +188,7 @@ def build_task(
         graph=graph,
         genes=genes,
         blocks=tuple(blocks),
-        channels=build_channels(graph, genes),
+        wiring=build_wiring(graph, genes),
         labels=genes.isin(inside).astype(np.int8),
         folds=family_folds(families, inside, folds, seed),
         families=families,
@@ -178,46 +196,83 @@ def build_task(
     )
 
 
-def build_channels(graph: TargetGraph, genes: pd.Index) -> tuple[Channel, ...]:
+def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
     """Turn relations into message channels with fixed normalisation.
 
     An undirected relation is one symmetric channel, D^-1/2 A D^-1/2. A directed one is two, along
     and against its direction, each arc divided by the root of the degrees at its ends. A set
     relation is gene → set (mean) followed by set → gene (mean weighted by 1/√size): the sets hold
     no parameters of their own.
+
+    Args:
+        graph: Relations and nodes.
+        genes: Sorted HGNC ids; their order fixes the positions, ``n`` of them.
     """
-    channels: list[Channel] = []
+    n = len(genes)
+    names, behind, arcs = [], [], []
     for relation in graph.gene_relations():
         source, target = _ends(graph, relation, genes)
         weight = relation.edges["weight"].to_numpy(float)
         row = np.arange(len(weight))
-        shape = (len(genes), len(genes))
         if relation.directed:
-            for name, to, of in (
-                (relation.name, target, source),
-                (f"{relation.name} reversed", source, target),
-            ):
-                operator = build_operator(to, of, _normalise(to, of, weight, shape), shape, row)
-                channels.append(Channel(name, relation.name, (operator,)))
+            arcs += [(target, source, weight, row), (source, target, weight, row)]
+            names += [relation.name, f"{relation.name} reversed"]
+            behind += [relation.name] * 2
         else:
             to, of = np.concatenate([target, source]), np.concatenate([source, target])
-            both = _normalise(to, of, np.tile(weight, 2), shape)
-            operator = build_operator(to, of, both, shape, np.tile(row, 2))
-            channels.append(Channel(relation.name, relation.name, (operator,)))
-    channels += [_set_channel(graph, r, genes) for r in graph.set_relations() if len(r.edges)]
-    return tuple(channels)
+            arcs.append((to, of, np.tile(weight, 2), np.tile(row, 2)))
+            names.append(relation.name)
+            behind.append(relation.name)
+    arcs = [(to, of, _normalise(to, of, weight, n), row) for to, of, weight, row in arcs]
+    n_direct = len(arcs)
+    into, out, set_ids = _set_arcs(graph, genes)
+    set_relations = [r.name for r in graph.set_relations()]
+    return Wiring(
+        channels=(*names, *set_relations),
+        n_direct=n_direct,
+        direct=_stack(arcs, n, n),
+        into_sets=build_operator(*into[:3], (len(set_ids), n), into[3]),
+        out_of_sets=_stack(out, n, len(set_ids)),
+        relations=(*behind, *set_relations),
+        set_ids=set_ids,
+    )
 
 
-def _set_channel(graph: TargetGraph, relation: Relation, genes: pd.Index) -> Channel:
-    gene, group = _ends(graph, relation, genes)
-    n_sets = len(graph.nodes[relation.target_type])
-    size = np.bincount(group, minlength=n_sets)
-    row = np.arange(len(gene))
-    into = build_operator(group, gene, 1.0 / size[group], (n_sets, len(genes)), row)
-    back = 1.0 / np.sqrt(size[group])
-    back /= np.bincount(gene, weights=back, minlength=len(genes))[gene]
-    out = build_operator(gene, group, back, (len(genes), n_sets), row)
-    return Channel(relation.name, relation.name, (into, out), through=relation.target_type)
+_Arcs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _set_arcs(graph: TargetGraph, genes: pd.Index) -> tuple[_Arcs, list[_Arcs], pd.MultiIndex]:
+    """Give arcs into all sets, arcs out of them per relation, and the sets in their order."""
+    kinds = sorted({r.target_type for r in graph.set_relations()})
+    pairs = [(kind, name) for kind in kinds for name in graph.nodes[kind].index]
+    set_ids = pd.MultiIndex.from_tuples(pairs, names=["type", "id"]) if pairs else _no_sets()
+    first = {kind: [k for k, _ in pairs].index(kind) for kind in {k for k, _ in pairs}}
+    empty = np.zeros(0, dtype=np.int64)
+    into, out = [(empty, empty, empty.astype(float), empty)], []
+    for relation in graph.set_relations():
+        gene, group = _ends(graph, relation, genes)
+        group = group + first.get(relation.target_type, 0)
+        size = np.bincount(group, minlength=len(pairs))[group]
+        row = np.arange(len(gene))
+        back = 1 / np.sqrt(size)
+        back = back / np.bincount(gene, weights=back, minlength=len(genes))[gene]
+        into.append((group, gene, 1 / size, row))
+        out.append((gene, group, back, row))
+    to, of, weight, row = (np.concatenate(parts) for parts in zip(*into, strict=True))
+    return (to, of, weight, row), out, set_ids
+
+
+def _no_sets() -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([[], []], names=["type", "id"])
+
+
+def _stack(arcs: list[_Arcs], n: int, n_sources: int) -> SparseOperator:
+    """Put channels one below the other: destination ``i`` of channel ``c`` is row ``c · n + i``."""
+    empty = np.zeros(0, dtype=np.int64)
+    parts = [(to + c * n, of, weight, row) for c, (to, of, weight, row) in enumerate(arcs)]
+    parts = parts or [(empty, empty, empty.astype(float), empty)]
+    to, of, weight, row = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return build_operator(to, of, weight, (len(arcs) * n, n_sources), row)
 
 
 def _ends(
@@ -234,11 +289,9 @@ def _ends(
     )
 
 
-def _normalise(
-    to: np.ndarray, of: np.ndarray, weight: np.ndarray, shape: tuple[int, int]
-) -> np.ndarray:
-    arriving = np.bincount(to, weights=weight, minlength=shape[0])
-    leaving = np.bincount(of, weights=weight, minlength=shape[1])
+def _normalise(to: np.ndarray, of: np.ndarray, weight: np.ndarray, n: int) -> np.ndarray:
+    arriving = np.bincount(to, weights=weight, minlength=n)
+    leaving = np.bincount(of, weights=weight, minlength=n)
     return np.asarray(weight / np.sqrt(arriving[to] * leaving[of]))
 
 
@@ -246,12 +299,9 @@ def _evidence_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
     block = evidence.blocks[name].reindex(genes)
     raw = pd.DataFrame({"z": block["z"], "effect": block["effect"]})
     raw["abs_z"], raw["abs_effect"] = raw["z"].abs(), raw["effect"].abs()
-    return Block(
-        name,
-        evidence.kinds[name],
-        EVIDENCE_FEATURES,
-        _standardise(raw[list(EVIDENCE_FEATURES)].to_numpy(float)),
-    )
+    values = _standardise(raw[list(EVIDENCE_FEATURES)].to_numpy(float))
+    values *= np.array(FEATURE_SCALE, dtype=np.float32)
+    return Block(name, evidence.kinds[name], EVIDENCE_FEATURES, values)
 
 
 def _degree_block(graph: TargetGraph, genes: pd.Index) -> Block:

@@ -106,11 +106,11 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
         int(np.random.SeedSequence([seed, unit.fold, unit.repeat]).generate_state(1)[0])
     )
     features = [torch.from_numpy(b.values) for b in task.blocks]
-    operators = [c.operators for c in task.channels]
-    weights = [[o.weight for o in steps] for steps in operators]
+    operators = task.wiring.operators
+    weights = [o.weight for o in operators]
     network = TargetNetwork(
         [f.shape[1] for f in features] + [1],
-        len(task.channels),
+        len(task.wiring.channels),
         hidden=settings.hidden,
         dropout=settings.dropout,
         input_dropout=settings.input_dropout,
@@ -144,7 +144,7 @@ def load_network(task: TargetTask, member: Member) -> TargetNetwork:
     state = {k: torch.from_numpy(np.asarray(v)) for k, v in member.parameters.items()}
     network = TargetNetwork(
         [b.values.shape[1] for b in task.blocks] + [1],
-        len(task.channels),
+        len(task.wiring.channels),
         hidden=state["head.weight"].shape[1] // 3,
     )
     network.load_state_dict(state)
@@ -160,7 +160,7 @@ def _groups(network: TargetNetwork, decay: float) -> list[dict[str, object]]:
 def _step(
     network: TargetNetwork,
     optimiser: torch.optim.Optimizer,
-    inputs: tuple[list[Tensor], list[list[Tensor]], list[tuple[SparseOperator, ...]]],
+    inputs: tuple[list[Tensor], list[Tensor], tuple[SparseOperator, ...]],
     labels: np.ndarray,
     training: np.ndarray,
     hide: float,
@@ -177,7 +177,8 @@ def _step(
     positive = nn.functional.softplus(-logits[torch.from_numpy(hidden)]).mean()
     negative = nn.functional.softplus(logits[unlabelled]).mean()
     optimiser.zero_grad()
-    (0.5 * positive + 0.5 * negative).backward()
+    loss: Tensor = 0.5 * positive + 0.5 * negative
+    loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
 
 
@@ -185,8 +186,8 @@ def _step(
 def _settle(
     network: TargetNetwork,
     features: list[Tensor],
-    weights: list[list[Tensor]],
-    operators: list[tuple[SparseOperator, ...]],
+    weights: list[Tensor],
+    operators: tuple[SparseOperator, ...],
     labels: np.ndarray,
 ) -> np.ndarray:
     """Take batch statistics on the undisturbed input, freeze them, and predict every gene."""
@@ -194,7 +195,7 @@ def _settle(
     rates = (network.dropout, network.input_dropout)
     network.dropout = network.input_dropout = 0.0
     for norm in network.norms:
-        assert isinstance(norm, nn.BatchNorm1d)  # noqa: S101
+        assert isinstance(norm, nn.BatchNorm1d)
         norm.momentum = 1.0
     network(inputs, weights, operators)
     network.dropout, network.input_dropout = rates

@@ -1,0 +1,87 @@
+"""The exact part of the graph that one target's score depends on.
+
+Two layers read the arcs into the target and the arcs into their sources, and nothing else. The
+induced two-hop subgraph is many times larger and holds arcs that no message travels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aimwell.models.propagate import SparseOperator, build_operator, take_rows
+from aimwell.models.task import Wiring
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """A cut-out of the graph on which the target has exactly the score of the whole graph.
+
+    Attributes:
+        target: Position of the target in ``genes``.
+        genes: Global positions of the genes that are read, sorted, ``m`` of them.
+        sets: Global positions of the sets that are read, sorted.
+        operators: Direct, into sets, out of sets, on local positions.
+        arcs: For each operator, the global positions of its arcs.
+    """
+
+    target: int
+    genes: np.ndarray
+    sets: np.ndarray
+    operators: tuple[SparseOperator, SparseOperator, SparseOperator]
+    arcs: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def receptive_field(wiring: Wiring, target: int) -> ReceptiveField:
+    """Cut out what two layers read to score ``target``.
+
+    Args:
+        wiring: All channels of the graph.
+        target: Global position of the gene.
+
+    Returns:
+        Genes, sets and arcs, re-numbered; arcs keep their weights.
+    """
+    n = wiring.direct.shape[1]
+    n_set_channels = len(wiring.channels) - wiring.n_direct
+    at = np.array([target])
+    _, beside = take_rows(wiring.direct, _rows(at, n, wiring.n_direct))
+    _, own_sets = take_rows(wiring.out_of_sets, _rows(at, n, n_set_channels))
+    _, fellows = take_rows(wiring.into_sets, own_sets)
+    inner = np.unique(np.concatenate([at, beside, fellows]))
+    direct, outer = take_rows(wiring.direct, _rows(inner, n, wiring.n_direct))
+    out, sets = take_rows(wiring.out_of_sets, _rows(inner, n, n_set_channels))
+    sets = np.union1d(sets, own_sets)
+    into, members = take_rows(wiring.into_sets, sets)
+    genes = np.unique(np.concatenate([inner, outer, members]))
+    m, place = len(genes), np.searchsorted(genes, inner)
+    parts = (
+        (wiring.direct, direct, _rows(place, m, wiring.n_direct), genes, wiring.n_direct * m),
+        (wiring.into_sets, into, np.arange(len(sets)), genes, len(sets)),
+        (wiring.out_of_sets, out, _rows(place, m, n_set_channels), sets, n_set_channels * m),
+    )
+    operators, arcs = [], []
+    for whole, cut, rows, sources, height in parts:
+        coordinates = cut.tocoo()
+        position = coordinates.data
+        local = build_operator(
+            rows[coordinates.row],
+            np.searchsorted(sources, coordinates.col),
+            whole.weight.numpy()[position],
+            (height, len(sources)),
+            position,
+        )
+        operators.append(local)
+        arcs.append(local.edge)
+    return ReceptiveField(
+        target=int(np.searchsorted(genes, target)),
+        genes=genes,
+        sets=sets,
+        operators=(operators[0], operators[1], operators[2]),
+        arcs=(arcs[0], arcs[1], arcs[2]),
+    )
+
+
+def _rows(places: np.ndarray, n: int, channels: int) -> np.ndarray:
+    """Rows of ``places`` in every one of the stacked channels."""
+    rows: np.ndarray = (np.arange(channels)[:, None] * n + places[None, :]).ravel()
+    return rows

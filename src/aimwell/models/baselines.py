@@ -1,0 +1,121 @@
+"""The ladder: simple scorers on the same folds, so that a network has something to beat."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from aimwell.models.propagate import SparseOperator
+from aimwell.models.task import TargetTask
+
+LADDER: Final = (
+    "differential statistic",
+    "degree",
+    "study intensity",
+    "random walk",
+    "regression: evidence",
+    "regression: evidence, degree, neighbour labels",
+)
+RESTART: Final = 0.5
+WALK_STEPS: Final = 50
+
+
+def ladder(task: TargetTask) -> pd.DataFrame:
+    """Score every gene by every baseline; nothing sees a label of the gene's own fold.
+
+    The ladder is the largest absolute statistic of the gene (no graph, no labels), its degree,
+    regression on how often it is studied (relation degrees and set memberships), a random walk
+    with restart from the known targets of the other folds, regression on its evidence, and the
+    same with degree and known targets among its neighbours.
+
+    Returns:
+        One column per baseline, indexed by gene, shape ``(n, 6)``; higher is better.
+    """
+    evidence = [b.values for b in task.blocks if b.kind != "graph"]
+    own = np.hstack(evidence) if evidence else np.zeros((len(task.genes), 1))
+    degree = next(b.values for b in task.blocks if b.kind == "graph")
+    strength = [b.values[:, b.columns.index("abs_z")] for b in task.blocks if "abs_z" in b.columns]
+    study = study_intensity(task)
+    scores = {name: np.zeros(len(task.genes)) for name in LADDER}
+    scores["differential statistic"] = (
+        np.max(strength, axis=0) if strength else scores["differential statistic"]
+    ).astype(float)
+    scores["degree"] = degree[:, 0].astype(float)
+    walk = _walk_matrix(task)
+    for fold in np.unique(task.folds):
+        test = task.folds == fold
+        labels = np.where(test, 0, task.labels)
+        near = neighbour_labels(task, labels)
+        scores["random walk"][test] = random_walk(walk, labels)[test]
+        for name, features in (
+            ("study intensity", study),
+            ("regression: evidence", own),
+            ("regression: evidence, degree, neighbour labels", np.hstack([own, degree, near])),
+        ):
+            scores[name][test] = _regression(features, labels, ~test)[test]
+    return pd.DataFrame(scores, index=task.genes)
+
+
+def study_intensity(task: TargetTask) -> np.ndarray:
+    """Count, per channel, the arcs and sets of every gene; log1p, shape ``(n, channels)``."""
+    wiring, n = task.wiring, len(task.genes)
+    counts = np.concatenate([np.diff(o.row_start) for o in (wiring.direct, wiring.out_of_sets)])
+    return np.asarray(np.log1p(counts.reshape(-1, n).T.astype(float)))
+
+
+def neighbour_labels(task: TargetTask, labels: np.ndarray) -> np.ndarray:
+    """Sum the known targets around every gene per channel, its own label left out.
+
+    Returns:
+        Shape ``(n, channels)``.
+    """
+    n = len(labels)
+    direct, into, out = (_matrix(o) for o in task.wiring.operators)
+    near = [(direct @ labels.astype(float)).reshape(-1, n)]
+    if out.shape[0]:
+        through = (out @ (into @ labels.astype(float))).reshape(-1, n)
+        # a gene reaches itself through its sets; that share of the sum is its own label
+        itself = sp.vstack([into.T] * (out.shape[0] // n)).tocsr()
+        loop = np.asarray(out.multiply(itself).sum(axis=1)).reshape(-1, n)
+        near.append(through - loop * labels)
+    return np.asarray(np.concatenate(near).T)
+
+
+def random_walk(walk: sp.csr_matrix, labels: np.ndarray) -> np.ndarray:
+    """Walk with restart from the known targets; stationary probability, shape ``(n,)``."""
+    start = labels / max(labels.sum(), 1)
+    state = start.astype(float)
+    for _ in range(WALK_STEPS):
+        state = (1 - RESTART) * (walk @ state) + RESTART * start
+    return np.asarray(state)
+
+
+def _walk_matrix(task: TargetTask) -> sp.csr_matrix:
+    """Column-stochastic walk over the distinct gene–gene pairs, both directions."""
+    n = len(task.genes)
+    arcs = _matrix(task.wiring.direct).tocoo()
+    ones = np.ones(arcs.nnz)
+    once = sp.csr_matrix(sp.coo_matrix((ones, (arcs.row % n, arcs.col)), shape=(n, n)))
+    once.data[:] = 1
+    either = sp.csr_matrix(once.maximum(once.T))
+    degree = np.asarray(either.sum(axis=0)).ravel()
+    return sp.csr_matrix(either @ sp.diags(1 / np.maximum(degree, 1)))
+
+
+def _matrix(operator: SparseOperator) -> sp.csr_matrix:
+    parts = (operator.weight.numpy(), operator.column.numpy(), operator.row_start.numpy())
+    return sp.csr_matrix(parts, shape=operator.shape)
+
+
+def _regression(features: np.ndarray, labels: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """Fit balanced logistic regression on the training genes; standardised log-odds of all."""
+    scaler = StandardScaler().fit(features[training])
+    scaled = scaler.transform(features)
+    model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000)
+    model.fit(scaled[training], labels[training])
+    logits = model.decision_function(scaled)
+    rest = logits[labels == 0]
+    return np.asarray((logits - rest.mean()) / max(rest.std(), 1e-9))
