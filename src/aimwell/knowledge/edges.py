@@ -27,8 +27,8 @@ def build_edges(pairs: pd.DataFrame, what: str, *, directed: bool) -> tuple[pd.D
         >>> pairs = pd.DataFrame({"source_id": ["b", "a", "a"], "target_id": ["a", "b", "a"],
         ...     "weight": [0.5, 1.0, 1.0], "evidence": ["B", "A", "A"], "literature": False,
         ...     "clinical": False, "detail": ""})
-        >>> build_edges(pairs, "interacts", directed=False)[0].iloc[0].tolist()[:4]
-        ['a', 'b', 1.0, 'A|B']
+        >>> build_edges(pairs, "interacts", directed=False)[0].iloc[0, :4].astype(str).tolist()
+        ['a', 'b', '1.0', 'A|B']
     """
     columns = [*EDGE_COLUMNS, "detail"]
     source, target = (pairs[c].to_numpy(object) for c in ("source_id", "target_id"))

@@ -27,7 +27,8 @@ def read_drugcentral(
 
     Returns:
         Columns ``drug``, ``gene`` (symbol as written), ``accession`` (UniProt), ``tdl`` (target
-        development level), ``action``; no row twice, sorted. And the steps.
+        development level, empty where the file gives another number of levels than of genes),
+        ``action``; no row twice, sorted. And the steps.
 
     Raises:
         InputError: Another file, no row of the organism, or lists that are not parallel.
@@ -46,16 +47,16 @@ def read_drugcentral(
         human = kept
     rows = []
     columns = [human[c].tolist() for c in ("DRUG_NAME", *_PARALLEL, "ACTION_TYPE")]
-    for line, (drug, genes, accessions, tdl, action) in zip(
-        human.index, zip(*columns, strict=True), strict=True
-    ):
-        lists = [text.split("|") for text in (genes, accessions, tdl)]
-        if len({len(items) for items in lists}) > 1:
+    for line, (drug, *lists, action) in zip(human.index, zip(*columns, strict=True), strict=True):
+        genes, accessions, levels = (text.split("|") for text in lists)
+        if len(genes) != len(accessions):
             raise InputError(
-                f"'{path}', row {line + 1}: GENE, ACCESSION and TDL of '{drug}' have "
-                f"{', '.join(str(len(items)) for items in lists)} parts; they must be parallel"
+                f"'{path}', row {line + 1}: GENE and ACCESSION of '{drug}' have {len(genes)} and "
+                f"{len(accessions)} parts; they must be parallel"
             )
-        rows += [(drug, *target, action) for target in zip(*lists, strict=True)]
+        if len(levels) != len(genes):
+            levels = [""] * len(genes)  # one level for two genes: nobody says whose it is
+        rows += [(drug, *target, action) for target in zip(genes, accessions, levels, strict=True)]
     pairs = pd.DataFrame(rows, columns=["drug", "gene", "accession", "tdl", "action"], dtype=str)
     distinct = pairs.drop_duplicates().sort_values(list(pairs.columns), ignore_index=True)
     steps.append(Step(f"{NAME}: distinct pairs", len(pairs), len(distinct), "repeated records"))

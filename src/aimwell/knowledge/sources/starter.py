@@ -18,7 +18,15 @@ RELEASE: Final = "1"
 LICENCE: Final = "Apache-2.0"
 DIRECTED: Final = ("activates", "inhibits", "induces", "represses")
 COLUMNS: Final = {
-    "genes.tsv": ("hgnc_id", "symbol", "name", "entrez_id", "ensembl_gene_id", "family"),
+    "genes.tsv": (
+        "hgnc_id",
+        "symbol",
+        "name",
+        "entrez_id",
+        "ensembl_gene_id",
+        "uniprot_id",
+        "family",
+    ),
     "edges.tsv": ("source", "target", "relation", "pathway_id", "mechanism"),
     "pathways.tsv": ("pathway_id", "name", "parent_id"),
     "pathway_members.tsv": ("pathway_id", "symbol"),
@@ -60,7 +68,7 @@ def read_starter_graph(folder: Path | None = None) -> TargetGraph:
         GraphError: A symbol, pathway or complex that the node tables do not hold.
     """
     folder = folder or find_starter()
-    tables = {f: read_table(folder / f, f"'{f}' of {NAME}", c) for f, c in COLUMNS.items()}
+    tables = {f: _table(folder / f, c) for f, c in COLUMNS.items()}
     genes = _genes(folder, tables["genes.tsv"])
     ids = {symbol: gene for gene, symbol in genes["symbol"].items()}
     pathways = tables["pathways.tsv"].set_index("pathway_id").sort_index()
@@ -109,13 +117,15 @@ def read_starter_drugs(folder: Path | None = None) -> pd.DataFrame:
     Raises:
         InputError: A missing or malformed table.
     """
-    path = (folder or find_starter()) / "drugs.tsv"
-    return read_table(path, f"'drugs.tsv' of {NAME}", DRUG_COLUMNS)
+    return _table((folder or find_starter()) / "drugs.tsv", DRUG_COLUMNS)
+
+
+def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    return read_table(path, f"'{path.name}' of {NAME}", columns, quoted=False)
 
 
 def _genes(folder: Path, genes: pd.DataFrame) -> pd.DataFrame:
-    table = read_table(folder / "genes.tsv", f"'genes.tsv' of {NAME}", ("hgnc_id", "uniprot_id"))
-    genes = genes.assign(uniprot_ids=table["uniprot_id"]).set_index("hgnc_id").sort_index()
+    genes = genes.rename(columns={"uniprot_id": "uniprot_ids"}).set_index("hgnc_id").sort_index()
     if not genes["symbol"].is_unique:
         twice = genes.loc[genes["symbol"].duplicated(), "symbol"]
         raise GraphError(f"'{folder / 'genes.tsv'}' has symbols twice: {some(twice)}")
