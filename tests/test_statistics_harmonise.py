@@ -210,3 +210,35 @@ def test_permuted_arms_give_no_evidence():
     evidence, _ = harmonise(replace(cohort, samples=cohort.samples.assign(arm=arm)), (RNA, PROTEIN))
     for block in evidence.blocks.values():
         assert (block["lfsr"] < 0.05).sum() <= 3
+
+
+def log_cohort(kind: str, unit: str, n: int, scale: float) -> tuple[Cohort, ContrastSettings]:
+    """Log values whose noise falls with abundance, without any effect but that of ``HGNC:000``."""
+    rng = np.random.default_rng(6)
+    ids = [f"s{i}" for i in range(n)]
+    sheet = pd.DataFrame({"subject": ids, "arm": ["x", "y"] * (n // 2)}, index=ids)
+    mean = np.linspace(0, 10, 600)
+    noise = rng.normal(size=(n, 600)) * np.exp(-scale * mean)
+    values = pd.DataFrame(mean + noise, ids, [f"HGNC:{i:03d}" for i in range(600)])
+    layer = Layer("layer", kind, unit, values)
+    return Cohort({"layer": layer}, sheet), ContrastSettings("c", "layer", "arm", "x", "y")
+
+
+@pytest.mark.parametrize(("kind", "trend"), [("rna", True), ("protein", False)])
+def test_log_values_of_rna_get_a_prior_that_follows_abundance(kind, trend):
+    cohort, contrast = log_cohort(kind, "log2", 6, 0.3)
+    evidence, designs = harmonise(cohort, (contrast,))
+    table = fit_contrast(cohort.layers["layer"].values, designs["c"], trend=trend)
+    pd.testing.assert_series_equal(evidence.blocks["c"]["p"], table["p"])
+
+
+def test_few_samples_are_not_mistaken_for_certainty():
+    # t of 8 on 4 degrees of freedom is a p-value of .001, not one of 1e-15
+    cohort, contrast = log_cohort("protein", "log2", 6, 0.0)
+    values = cohort.layers["layer"].values * 0.0
+    rng = np.random.default_rng(7)
+    values += rng.normal(size=values.shape) / np.sqrt(rng.chisquare(1, 600) / 1)
+    layer = replace(cohort.layers["layer"], values=values)
+    block = harmonise(replace(cohort, layers={"layer": layer}), (contrast,))[0].blocks["c"]
+    assert (block["q"] < 0.05).sum() == 0
+    assert (block["lfsr"] < 0.05).sum() == 0

@@ -87,7 +87,6 @@ def test_the_colon_cohort_gives_its_known_biology_within_half_a_minute(real_data
     for gene in ("AXIN2", "RNF43", "MLH1"):
         assert blocks["rna_msi_vs_mss"].loc[gene, "effect"] < -0.5
         assert blocks["rna_msi_vs_mss"].loc[gene, "lfsr"] < 0.001
-    assert blocks["protein_msi_vs_mss"].loc["MLH1", "lfsr"] < 0.05
     significant = {name: int((b["q"] < 0.05).sum()) for name, b in blocks.items()}
     assert significant["protein_tumour_vs_normal"] > 5000
     assert 3000 < significant["rna_msi_vs_mss"] < 5000

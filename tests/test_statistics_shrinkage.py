@@ -200,3 +200,23 @@ def test_without_shared_subjects_effects_do_not_covary():
         fit = fit_linear(values, design)
         fits.append((fit, design, pd.Series(1.0, fit.genes)))
     assert effect_covariance(fits[0], fits[1], sheet, "arm").tolist() == [0, 0, 0]
+
+
+def test_a_covariance_that_is_known_keeps_scale_and_discordance_right():
+    rng = np.random.default_rng(9)
+    truth = rng.normal(0, 1, 6000)
+    se_r, se_p, rho = 0.5, 0.4, 0.7
+    noise = rng.multivariate_normal(
+        [0, 0], [[se_r**2, rho * se_r * se_p], [rho * se_r * se_p, se_p**2]], 6000
+    )
+    lfsr = np.zeros(6000)  # every gene is an anchor, so that nothing is selected
+    rna = pd.DataFrame({"log2_fold_change": truth + noise[:, 0], "se": se_r, "lfsr": lfsr})
+    protein = pd.DataFrame(
+        {"log2_fold_change": 0.5 * truth + noise[:, 1], "se": se_p, "lfsr": lfsr}
+    )
+    covariance = pd.Series(rho * se_r * se_p, index=rna.index)
+    told, untold = compare_layers(rna, protein, covariance), compare_layers(rna, protein)
+    assert told.scale == pytest.approx(0.5, abs=0.02)
+    assert abs(untold.scale - 0.5) > 0.03
+    assert np.std(told.table["discordance"]) == pytest.approx(1, abs=0.03)
+    assert np.std(untold.table["discordance"]) < 0.9
