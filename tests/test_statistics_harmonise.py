@@ -104,7 +104,7 @@ def test_every_lost_gene_and_sample_is_counted_in_a_step(planted):
     steps = {step.name: step for step in evidence.steps}
     counts = steps["rna_xy: genes with enough counts"]
     assert (counts.rows_in, counts.rows_out) == (GENES, GENES - 5)
-    lost = steps["protein_xy: genes not too_few"]
+    lost = steps["protein_xy: genes with enough samples"]
     assert (lost.rows_in - lost.rows_out, lost.examples) == (1, ("HGNC:1080",))
     for name in ("rna_xy", "protein_xy"):
         tested = steps[f"{name}: genes tested"].rows_out

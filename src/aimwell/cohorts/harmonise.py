@@ -134,16 +134,22 @@ def _normalise_intensities(values: pd.DataFrame, design: Design) -> tuple[pd.Dat
 
 def _loss_steps(contrast: ContrastSettings, table: pd.DataFrame) -> list[Step]:
     words = {
-        "too_few": "fewer than two observed samples in an arm, or no degrees of freedom left",
-        "not_estimable": "the observed samples cannot separate condition from other terms",
+        "too_few": (
+            "genes with enough samples",
+            "fewer than two observed samples in an arm, or no degrees of freedom left",
+        ),
+        "not_estimable": (
+            "genes that can be estimated",
+            "the observed samples cannot separate condition from other terms",
+        ),
     }
     steps, left = [], len(table)
-    for status, why in words.items():
+    for status, (name, why) in words.items():
         gone = table.index[table["status"] == status]
         if len(gone):
             steps.append(
                 Step(
-                    f"{contrast.name}: genes not {status}",
+                    f"{contrast.name}: {name}",
                     left,
                     left - len(gone),
                     why,
