@@ -281,12 +281,12 @@ def _text(name: object) -> str:
 
 
 def _index(genes: pd.Index, column: "pd.Series[str]") -> _Index:
-    found: dict[str, list[str]] = {}
+    found: _Index = {}
     for gene, names in zip(genes.tolist(), column.tolist(), strict=True):
         for name in dict.fromkeys(names.split("|")) if names else ():
-            found.setdefault(name, []).append(gene)
+            found[name] = (*found.get(name, ()), gene)
     found.pop("", None)
-    return {name: tuple(sorted(genes)) for name, genes in found.items()}
+    return found
 
 
 def _fold_case(index: _Index) -> _Index:
