@@ -26,6 +26,7 @@ class SparseOperator:
         weight: Fixed weight of every arc, shape ``(e,)``, float32.
         transposed_row_start, transposed_column, order: CSR structure of the transpose and the
             position of each of its values in ``weight``.
+        transposed_weight: ``weight[order]``, kept because training never changes a weight.
         edge: Row of the relation's edge table that each arc comes from, shape ``(e,)``.
     """
 
@@ -36,6 +37,7 @@ class SparseOperator:
     transposed_row_start: Tensor
     transposed_column: Tensor
     order: Tensor
+    transposed_weight: Tensor
     edge: np.ndarray
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "SparseOperator":
@@ -48,6 +50,7 @@ class SparseOperator:
             self.transposed_row_start.to(device),
             self.transposed_column.to(device),
             self.order.to(device),
+            self.transposed_weight.to(device=device, dtype=dtype),
             self.edge,
         )
 
@@ -82,14 +85,16 @@ def build_operator(
     def index(array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))
 
+    values = torch.from_numpy(np.ascontiguousarray(weight[order], dtype=np.float32))
     return SparseOperator(
         shape,
         index(row_start),
         index(source),
-        torch.from_numpy(np.ascontiguousarray(weight[order], dtype=np.float32)),
+        values,
         index(back_start),
         index(destination[back]),
         index(back),
+        values[index(back)],
         np.ascontiguousarray(edge[order]),
     )
 
@@ -148,7 +153,7 @@ class _SparseProduct(torch.autograd.Function):
             transposed = _csr(
                 operator.transposed_row_start,
                 operator.transposed_column,
-                weight[operator.order],
+                operator.transposed_weight if weight is operator.weight else weight[operator.order],
                 (operator.shape[1], operator.shape[0]),
             )
             to_features = transposed @ gradient

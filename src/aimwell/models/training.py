@@ -102,9 +102,8 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
     Raises:
         TaskError: Training diverged.
     """
-    torch.manual_seed(
-        int(np.random.SeedSequence([seed, unit.fold, unit.repeat]).generate_state(1)[0])
-    )
+    draw = np.random.SeedSequence([seed, unit.fold, unit.repeat]).generate_state(2)
+    torch.manual_seed(int(draw[0]))
     features = [torch.from_numpy(b.values) for b in task.blocks]
     operators = task.wiring.operators
     weights = [o.weight for o in operators]
@@ -114,6 +113,7 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
         hidden=settings.hidden,
         dropout=settings.dropout,
         input_dropout=settings.input_dropout,
+        seed=int(draw[1]),
     )
     training = task.folds != unit.fold
     labels = np.where(training, task.labels, 0)
@@ -168,7 +168,7 @@ def _step(
     features, weights, operators = inputs
     known = np.flatnonzero(labels)
     n_hidden = min(max(round(hide * len(known)), 1), len(known))
-    hidden = known[torch.randperm(len(known)).numpy()[:n_hidden]]
+    hidden = network.draw.permutation(known)[:n_hidden]
     visible = labels.astype(bool)
     visible[hidden] = False
     channel = known_channel(labels, visible, max(1 - n_hidden / len(known), 1 / len(known)))
