@@ -1,0 +1,419 @@
+"""Figures of the page as plain plotly values; the page fills in the colours of the reader's theme.
+
+Every text that came from outside is escaped here, because plotly reads a little HTML in it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from aimwell.cohorts.evidence import Evidence
+from aimwell.explain.explanation import Explanation
+from aimwell.reports.colours import token
+from aimwell.reports.drawing import (
+    NEGATIVE_RELATIONS,
+    UNDIRECTED,
+    Z_LIMIT,
+    drawn_edges,
+    strongest_z,
+)
+from aimwell.reports.layout import HEIGHT, WIDTH, place_nodes
+
+Figure = dict[str, Any]
+#: Points of a cloud that would fall on the same cell of such a grid are drawn once.
+_GRID: Final = (160, 120)
+#: Keeps a label legible where a line or a point lies under it.
+_HALO: Final = ", ".join([f"0 0 2px {token('surface')}"] * 4)
+#: A vertical axis of names.
+_CATEGORIES: Final = {"automargin": True, "showgrid": False, "ticklabelstandoff": 8}
+_SYMBOLS: Final = {"gene": "circle", "pathway": "square", "complex": "hexagon"}
+
+
+def volcano(block: pd.DataFrame, symbols: "pd.Series[str]", marked: Sequence[str]) -> Figure:
+    """Plot effect against significance of one contrast, with the ``marked`` genes named.
+
+    Args:
+        block: One evidence block, indexed by HGNC id.
+        symbols: Symbol of every gene that may be shown, indexed by HGNC id.
+        marked: HGNC ids to name, best first.
+    """
+    seen = block[block["observed"].astype(bool) & block["p"].notna()]
+    seen = seen[seen.index.isin(symbols.index)]
+    x = seen["log2_fold_change"].to_numpy(float)
+    y = -np.log10(np.maximum(seen["p"].to_numpy(float), 1e-300))
+    found = seen["q"].to_numpy(float) < 0.05
+    names = symbols.reindex(seen.index).astype(str).to_numpy()
+    data = []
+    for mask, colour, name in (
+        (~found, token("faint"), "q ≥ 0.05"),
+        (found, token("accent"), "q < 0.05"),
+    ):
+        keep = _spread(x, y, mask)
+        data.append(_cloud(x[keep], y[keep], names[keep], colour, name))
+    places = {str(gene): k for k, gene in enumerate(seen.index)}
+    named = [places[gene] for gene in marked if gene in places]
+    data.append(_named(x, y, names, named))
+    layout = _axes("log<sub>2</sub> fold change", "−log<sub>10</sub> p", height=330)
+    layout["xaxis"]["zeroline"] = True
+    return {"data": data, "layout": layout}
+
+
+def layer_scatter(
+    rna: pd.DataFrame, protein: pd.DataFrame, symbols: "pd.Series[str]", marked: Sequence[str]
+) -> Figure:
+    """Plot the effect of every gene in protein against its effect in RNA."""
+    both = rna["effect"].notna() & protein["effect"].notna() & rna.index.isin(symbols.index)
+    ids = rna.index[both]
+    x, y = rna.loc[ids, "effect"].to_numpy(float), protein.loc[ids, "effect"].to_numpy(float)
+    names = symbols.reindex(ids).astype(str).to_numpy()
+    keep = _spread(x, y, np.ones(len(x), dtype=bool))
+    places = {str(gene): k for k, gene in enumerate(ids)}
+    named = [places[gene] for gene in marked if gene in places]
+    layout = _axes("RNA effect (log<sub>2</sub>)", "Protein effect (log<sub>2</sub>)", height=380)
+    layout["xaxis"]["zeroline"] = layout["yaxis"]["zeroline"] = True
+    cloud = _cloud(x[keep], y[keep], names[keep], token("faint"), "genes in both layers")
+    return {"data": [cloud, _named(x, y, names, named)], "layout": layout}
+
+
+def coverage(evidence: Evidence, genes: pd.Index, labels: Mapping[str, str]) -> Figure:
+    """Plot which share of the ranked genes each contrast observed."""
+    shares = [
+        float(block["observed"].reindex(genes).astype(bool).mean())
+        for block in evidence.blocks.values()
+    ]
+    names = [escape(labels[name]) for name in evidence.blocks]
+    seen = {
+        "type": "bar",
+        "orientation": "h",
+        "y": names[::-1],
+        "x": [round(100 * s, 2) for s in shares][::-1],
+        "marker": {"color": token("accent")},
+        "text": [f"{s:.0%}" for s in shares][::-1],
+        "textposition": "auto",
+        "hovertemplate": "%{y}: %{x:.1f} % of ranked genes observed<extra></extra>",
+    }
+    layout = _axes("ranked genes observed (%)", "", height=110 + 44 * len(names))
+    layout["xaxis"]["range"] = [0, 100]
+    layout["dragmode"] = False  # nothing to zoom into
+    layout["yaxis"] |= _CATEGORIES
+    return {"data": [seen], "layout": layout}
+
+
+def ladder(table: pd.DataFrame, recommended: str, chance: float) -> Figure:
+    """Plot the average precision of every scorer, with one standard error.
+
+    Args:
+        table: Index scorer in words; columns ``average_precision`` and ``standard_error``.
+        recommended: Scorer that is drawn in the accent colour.
+        chance: Share of known targets among the ranked genes.
+    """
+    table = table.iloc[::-1]
+    bar = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [escape(str(name)) for name in table.index],
+        "x": _rounded(table["average_precision"]),
+        "error_x": {
+            "type": "data",
+            "array": _rounded(table["standard_error"].fillna(0.0)),
+            "color": token("muted"),
+            "thickness": 1.2,
+            "width": 4,
+        },
+        "marker": {
+            "color": [token("accent" if n == recommended else "faint") for n in table.index]
+        },
+        "hovertemplate": "%{y}: average precision %{x:.3f}<extra></extra>",
+    }
+    layout = _axes("average precision on known targets", "", height=110 + 36 * len(table))
+    layout["xaxis"]["rangemode"] = "tozero"
+    layout["dragmode"] = False  # nothing to zoom into
+    layout["yaxis"] |= _CATEGORIES
+    layout["shapes"] = [
+        {
+            "type": "line",
+            "x0": chance,
+            "x1": chance,
+            "y0": 0,
+            "y1": 1,
+            "yref": "paper",
+            "line": {"color": token("ink"), "dash": "dot", "width": 1},
+        }
+    ]
+    layout["annotations"] = [
+        {
+            "x": chance,
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "text": "chance",
+            "showarrow": False,
+            "font": {"size": 11, "color": token("muted")},
+        }
+    ]
+    return {"data": [bar], "layout": layout}
+
+
+def rank_strip(groups: Mapping[str, Sequence[tuple[str, float]]], n_genes: int) -> Figure:
+    """Mark the ranks of groups of genes on a logarithmic line from 1 to ``n_genes``."""
+    data = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [rank for _, rank in members],
+            "y": [escape(name)] * len(members),
+            "text": [escape(symbol) for symbol, _ in members],
+            "marker": {
+                "symbol": "line-ns",
+                "size": 20,
+                "line": {"width": 2, "color": token("accent")},
+            },
+            "hovertemplate": "%{text}: rank %{x:,}<extra></extra>",
+        }
+        for name, members in groups.items()
+    ]
+    layout = _axes("rank (logarithmic; 1 is best)", "", height=100 + 44 * len(groups))
+    layout["xaxis"] |= {"type": "log", "range": [-0.05, math.log10(max(n_genes, 2)) + 0.02]}
+    layout["yaxis"] |= _CATEGORIES
+    layout["xaxis"] |= {"dtick": 1, "tickformat": ","}
+    layout["dragmode"] = False  # nothing to zoom into
+    return {"data": data, "layout": layout}
+
+
+def subgraph(
+    explanation: Explanation,
+    evidence: Evidence,
+    labels: Mapping[str, str],
+    known: frozenset[str] = frozenset(),
+) -> Figure:
+    """Draw the subgraph of an explanation: colour is evidence, size and width attribution."""
+    placed = place_nodes(explanation)
+    edges = drawn_edges(explanation).to_dict("records")
+    most = max((abs(e["attribution"]) for e in edges), default=0.0) or 1.0
+    spot = {key: (node.x, HEIGHT - node.y) for key, node in placed.items()}
+    names = {key: " ".join(node.lines) for key, node in placed.items()}
+    symbols = explanation.nodes["symbol"]
+    names |= {key: str(symbols[key]) for key in placed if key in symbols.index}
+    data = [
+        _line(spot[e["source_id"]], spot[e["target_id"]], e["attribution"], most) for e in edges
+    ]
+    data.append(_marks(edges, spot, names))
+    strength = strongest_z(evidence, list(placed))
+    ids = list(placed)
+    nodes = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [spot[i][0] for i in ids],
+        "y": [spot[i][1] for i in ids],
+        "text": [
+            "<b>" * (i == explanation.gene)
+            + "<br>".join(escape(line) for line in placed[i].lines)
+            + "</b>" * (i == explanation.gene)
+            for i in ids
+        ],
+        "textposition": [f"{'top' if placed[i].above else 'bottom'} center" for i in ids],
+        "textfont": {"shadow": _HALO},
+        "customdata": [_node_detail(i, explanation, evidence, labels, known) for i in ids],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "marker": {
+            "size": [2 * placed[i].radius for i in ids],
+            "symbol": [_SYMBOLS.get(placed[i].kind, "hexagon") for i in ids],
+            "color": [round(strength.get(i, 0.0), 2) for i in ids],
+            "cmin": -Z_LIMIT,
+            "cmax": Z_LIMIT,
+            "colorscale": [
+                [0, token("negative")],
+                [0.5, token("neutral")],
+                [1, token("positive")],
+            ],
+            "opacity": 1,
+            "line": {
+                "width": [4 if i == explanation.gene else (3 if i in known else 1.2) for i in ids],
+                "color": [
+                    token("accent" if i == explanation.gene else "ink" if i in known else "muted")
+                    for i in ids
+                ],
+            },
+        },
+    }
+    data.append(nodes)
+    hidden = {"visible": False, "fixedrange": False}
+    layout = {
+        "height": 560,
+        "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
+        "xaxis": {**hidden, "range": [0, WIDTH]},
+        "yaxis": {**hidden, "range": [0, HEIGHT], "scaleanchor": "x"},
+        "showlegend": False,
+        "hovermode": "closest",
+        "dragmode": "pan",
+    }
+    return {"data": data, "layout": layout}
+
+
+def _line(a: tuple[float, float], b: tuple[float, float], value: float, most: float) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [a[0], b[0]],
+        "y": [a[1], b[1]],
+        "opacity": 0.75,
+        "hoverinfo": "skip",
+        "line": {
+            "color": token("positive" if value >= 0 else "negative"),
+            "width": round(1.2 + 5 * math.sqrt(abs(value) / most), 1),
+            "dash": "solid" if value >= 0 else "9px,5px",
+        },
+    }
+
+
+def _marks(
+    edges: Sequence[Mapping[Any, Any]],
+    spot: Mapping[str, tuple[float, float]],
+    names: Mapping[str, str],
+) -> Figure:
+    """Put a mark on every edge: its direction, and the place to point at for its details."""
+    x, y, symbol, angle, colour, text = [], [], [], [], [], []
+    for edge in edges:
+        a, b = spot[edge["source_id"]], spot[edge["target_id"]]
+        x.append(round(a[0] + 0.55 * (b[0] - a[0]), 1))
+        y.append(round(a[1] + 0.55 * (b[1] - a[1]), 1))
+        relation = str(edge["relation"])
+        lowering = "line-ew-open" if relation in NEGATIVE_RELATIONS else "triangle-up"
+        symbol.append("circle" if relation in UNDIRECTED else lowering)
+        angle.append(round(math.degrees(math.atan2(b[0] - a[0], b[1] - a[1])), 1))
+        colour.append(token("positive" if edge["attribution"] >= 0 else "negative"))
+        text.append(_edge_detail(edge, names))
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": x,
+        "y": y,
+        "customdata": text,
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "marker": {
+            "symbol": symbol,
+            "angle": angle,
+            "size": [7 if s == "circle" else 12 for s in symbol],
+            "color": colour,
+            "line": {"color": colour, "width": [3 if "open" in s else 0 for s in symbol]},
+        },
+    }
+
+
+def _edge_detail(edge: Mapping[Any, Any], names: Mapping[str, str]) -> str:
+    source, target = (escape(names[edge[k]]) for k in ("source_id", "target_id"))
+    lines = [
+        f"<b>{source} {escape(str(edge['relation']).replace('_', ' '))} {target}</b>",
+        f"part of the score: {edge['attribution']:+.3f} · weight {float(edge['weight']):.2f}",
+    ]
+    for key, title in (("evidence", "sources"), ("detail", "mechanism")):
+        value = edge.get(key)
+        if isinstance(value, str) and value:
+            shown = value.replace("|", ", ")
+            lines.append(f"{title}: {escape(shown[:90] + ('…' if len(shown) > 90 else ''))}")
+    return "<br>".join(lines)
+
+
+def _node_detail(
+    key: str,
+    explanation: Explanation,
+    evidence: Evidence,
+    labels: Mapping[str, str],
+    known: frozenset[str],
+) -> str:
+    table = explanation.nodes
+    present = key in table.index
+    symbol = str(table["symbol"][key]) if present else key
+    kind = str(table["type"][key]) if present else "node"
+    value = float(table["attribution"][key]) if present else 0.0
+    words = f"{kind}, known target" if key in known else kind
+    lines = [f"<b>{escape(symbol)}</b> · {escape(words)}", f"part of the score: {value:+.3f}"]
+    for name, block in evidence.blocks.items():
+        if key in block.index and bool(block["observed"][key]):
+            effect, z = float(block["effect"][key]), float(block["z"][key])
+            lines.append(f"{escape(labels[name])}: effect {effect:+.2f}, z {z:+.1f}")
+        elif kind == "gene":
+            lines.append(f"{escape(labels[name])}: not observed")
+    return "<br>".join(lines)
+
+
+def _spread(x: np.ndarray, y: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Keep one point per cell of a fine grid, so that a cloud of a genome stays light."""
+    at = np.flatnonzero(mask & np.isfinite(x) & np.isfinite(y))
+    if len(at) < 2000:
+        return at
+    cells = [
+        np.floor((v[at] - v[at].min()) / max(float(np.ptp(v[at])), 1e-12) * n).astype(int)
+        for v, n in zip((x, y), _GRID, strict=True)
+    ]
+    _, first = np.unique(np.stack(cells), axis=1, return_index=True)
+    kept: np.ndarray = at[np.sort(first)]
+    return kept
+
+
+def _cloud(x: np.ndarray, y: np.ndarray, text: np.ndarray, colour: str, name: str) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": _rounded(x),
+        "y": _rounded(y),
+        "text": [escape(t) for t in text],
+        "marker": {"size": 4, "color": colour, "opacity": 0.65},
+        "hovertemplate": "%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+    }
+
+
+def _named(x: np.ndarray, y: np.ndarray, text: np.ndarray, at: list[int]) -> Figure:
+    """Mark the best targets; a name that would cover another one is left to the pointer."""
+    shown: list[str] = []
+    taken: list[tuple[float, float]] = []
+    spans = [max(float(np.ptp(v)), 1e-9) if len(v) else 1.0 for v in (x, y)]
+    x, y, text = x[at], y[at], text[at]
+    for a, b, name in zip(x, y, text, strict=True):
+        clear = all(abs(a - c) / spans[0] > 0.25 or abs(b - d) / spans[1] > 0.06 for c, d in taken)
+        shown.append(escape(name) if clear else "")
+        if clear:
+            taken.append((a, b))
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": "top ten targets",
+        "x": _rounded(x),
+        "y": _rounded(y),
+        "text": shown,
+        "hovertext": [escape(t) for t in text],
+        "hovertemplate": "%{hovertext}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+        "textposition": "top center",
+        "textfont": {"size": 11, "color": token("ink"), "shadow": _HALO},
+        "cliponaxis": False,
+        "marker": {
+            "size": 8,
+            "color": token("positive"),
+            "line": {"width": 1, "color": token("surface")},
+        },
+    }
+
+
+def _axes(x: str, y: str, *, height: int) -> Figure:
+    axis = {"zeroline": False, "gridcolor": token("line"), "zerolinecolor": token("faint")}
+    return {
+        "height": height,
+        "margin": {"l": 56 if y else 12, "r": 16, "t": 24, "b": 48},
+        "xaxis": {**axis, "title": _titled(x), "automargin": True},
+        "yaxis": {**axis, "title": _titled(y)},
+        "showlegend": False,
+        "hovermode": "closest",
+    }
+
+
+def _titled(text: str) -> Figure:
+    return {"text": text, "standoff": 8, "font": {"size": 12.5, "color": token("muted")}}
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(float(v), 4) for v in values]

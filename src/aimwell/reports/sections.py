@@ -1,0 +1,430 @@
+"""What each section of the page shows, as plain values for the template and its script."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from aimwell.explain.explanation import Explanation
+from aimwell.reports import figures
+from aimwell.reports.data import ReportData, in_words
+from aimwell.reports.drawing import drawn_edges
+from aimwell.reports.export import file_stem
+from aimwell.reports.summary import Recommendation, caveats, recommend
+
+#: More genes than this are left to targets.tsv, so that the page stays light.
+MAX_ROWS: Final = 25_000
+_DESIGN: Final = ("n_case", "n_control", "pairs", "information_retained", "verdict", "notes")
+_INPUT: Final = ("name", "path", "release", "licence", "url", "sha256")
+_METRICS: Final = ("average_precision", "auroc", "recall_at_100", "median_rank")
+
+
+def page_sections(report: ReportData) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the values of the template, and the data that the page's script reads."""
+    advice = recommend(report.ranking)
+    drawn: dict[str, figures.Figure] = {}
+    labels = {name: report.label_of(name) for name in report.contrasts}
+    table = ranked_table(report, labels)
+    sections = {
+        "title": report.title,
+        "overview": _overview(report),
+        "contrasts": _contrasts(report, labels),
+        "top": _top(report),
+        "advice": advice,
+        "caveats": caveats(report),
+        "run": _run(report),
+        "steps": _steps(report.manifest.get("steps") or ()),
+        "quality": _quality(report, labels, drawn),
+        "ladder": _ladder(report, advice, drawn),
+        "checks": [{"check": c, "name": in_words(c.name)} for c in report.checks],
+        "independent": _independent(report, drawn),
+        "planted": _planted(report, drawn),
+        "table": {k: table[k] for k in ("shown", "total")},
+        "targets": _targets(report, labels, drawn),
+    }
+    return sections, {"table": table, "figures": drawn}
+
+
+def _overview(report: ReportData) -> dict[str, Any]:
+    table = report.ranking.table
+    return {
+        "genes": len(table),
+        "known": int(table["is_known"].sum()),
+        "contrasts": len(report.contrasts),
+        "observed": int((report.evidence.across["coverage"].reindex(table.index) > 0).sum()),
+        "explained": len(report.explanations),
+    }
+
+
+def _contrasts(report: ReportData, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "label": labels[name], "kind": report.evidence.kinds.get(name, "")}
+        for name in report.contrasts
+    ]
+
+
+def _top(report: ReportData) -> list[dict[str, Any]]:
+    table = report.ranking.table.sort_values("rank").head(10)
+    explained = {e.gene: e for e in report.explanations}
+    best = max(float(table["score"].max()), 1e-12) if len(table) else 1.0
+    return [
+        {
+            "row": row,
+            "gene": gene,
+            "anchor": _anchor(row["symbol"]) if gene in explained else "",
+            "share": round(100 * float(row["score"]) / best, 1),
+            "reason": explained[gene].sentence if gene in explained else "Not explained.",
+            "evidence": [_measured(report, name, gene) for name in report.contrasts],
+            "drugs": list(report.drugs.get(gene, ())),
+        }
+        for gene, row in zip(table.index.astype(str), table.to_dict("records"), strict=True)
+    ]
+
+
+def _measured(report: ReportData, contrast: str, gene: str) -> dict[str, Any]:
+    block = report.evidence.blocks[contrast]
+    if not bool(block["observed"][gene]):
+        return {"observed": False}
+    effect, error = float(block["effect"][gene]), float(block["effect_se"][gene])
+    return {
+        "observed": True,
+        "effect": effect,
+        "low": effect - 1.96 * error,
+        "high": effect + 1.96 * error,
+        "q": float(block["q"][gene]),
+        "z": float(block["z"][gene]),
+        "n": int(block["n_observed"][gene]) if pd.notna(block["n_observed"][gene]) else None,
+        "detection": float(block["detection_rate"][gene]),
+        "found": bool(block["q"][gene] < 0.05),
+    }
+
+
+def _run(report: ReportData) -> dict[str, Any]:
+    manifest = report.manifest
+    config = manifest.get("config") or {}
+    seeds = manifest.get("seeds")
+    versions = manifest.get("versions") or {}
+    return {
+        "inputs": [dict.fromkeys(_INPUT, "") | dict(i) for i in manifest.get("inputs") or ()],
+        "versions": sorted((str(k), str(v)) for k, v in dict(versions).items()),
+        "seeds": _flat(seeds, "seed") if seeds is not None else [],
+        "config": _flat(config, ""),
+    }
+
+
+def _flat(value: object, at: str) -> list[tuple[str, str]]:
+    """List nested settings as dotted keys and values, leaving out the empty ones."""
+    if isinstance(value, Mapping):
+        return [p for k in value for p in _flat(value[k], f"{at}.{k}" if at else str(k))]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if any(isinstance(v, Mapping) for v in value):
+            return [p for k, v in enumerate(value) for p in _flat(v, f"{at}[{k}]")]
+        value = ", ".join(str(v) for v in value)
+    text = "" if value is None else str(value)
+    return [(at, text)] if text else []
+
+
+def _steps(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "stage": in_words(str(s.get("stage", ""))),
+            "name": s.get("name", ""),
+            "rows_in": s.get("rows_in"),
+            "rows_out": s.get("rows_out"),
+            "lost": int(s.get("rows_in") or 0) - int(s.get("rows_out") or 0),
+            "why": s.get("why", ""),
+            "examples": [str(e) for e in s.get("examples") or ()][:5],
+        }
+        for s in steps
+    ]
+
+
+def _quality(
+    report: ReportData, labels: Mapping[str, str], drawn: dict[str, figures.Figure]
+) -> dict[str, Any]:
+    ranked = report.ranking.table
+    symbols = ranked["symbol"].astype(str)
+    blocks = report.evidence.blocks
+    marked = [str(g) for g in ranked.sort_values("rank").index[:10]]
+    drawn["coverage"] = figures.coverage(report.evidence, ranked.index, labels)
+    plots = []
+    for k, name in enumerate(report.contrasts):
+        drawn[f"volcano-{k}"] = figures.volcano(blocks[name], symbols, marked)
+        seen = blocks[name].loc[ranked.index]
+        plots.append(
+            {
+                "figure": f"volcano-{k}",
+                "label": labels[name],
+                "observed": int(seen["observed"].sum()),
+                "up": int(((seen["q"] < 0.05) & (seen["effect"] > 0)).sum()),
+                "down": int(((seen["q"] < 0.05) & (seen["effect"] < 0)).sum()),
+                "detection": seen.loc[seen["observed"].astype(bool), "detection_rate"].median(),
+                "design": dict.fromkeys(_DESIGN) | dict(report.designs.get(name, {})),
+            }
+        )
+    pairs = []
+    for k, (rna, protein) in enumerate(report.layer_pairs()):
+        drawn[f"layers-{k}"] = figures.layer_scatter(blocks[rna], blocks[protein], symbols, marked)
+        both = pd.DataFrame({"rna": blocks[rna]["effect"], "protein": blocks[protein]["effect"]})
+        both = both.dropna()
+        pairs.append(
+            {
+                "figure": f"layers-{k}",
+                "label": f"{labels[rna]} against {labels[protein]}",
+                "genes": len(both),
+                "correlation": both["rna"].corr(both["protein"]) if len(both) > 2 else None,
+            }
+        )
+    seen_by = pd.DataFrame({k: b["observed"].astype(bool) for k, b in blocks.items()})
+    counts = seen_by.loc[ranked.index].to_numpy().sum(axis=1)
+    shown = [k for k in range(len(blocks), -1, -1) if (counts == k).any()]
+    return {
+        "contrasts": plots,
+        "pairs": pairs,
+        "seen_by": [{"contrasts": k, "genes": int((counts == k).sum())} for k in shown],
+    }
+
+
+def _ladder(
+    report: ReportData, advice: Recommendation | None, drawn: dict[str, figures.Figure]
+) -> list[dict[str, Any]]:
+    if advice is None:
+        return []
+    metrics = report.ranking.metrics.copy()
+    metrics["standard_error"] = [advice.standard_errors.get(str(n)) for n in metrics.index]
+    metrics = metrics.sort_values("average_precision", ascending=False, kind="stable")
+    shown = metrics.rename(index=lambda name: in_words(str(name)))
+    chance = float(report.ranking.table["is_known"].mean())
+    drawn["ladder"] = figures.ladder(shown, in_words(advice.scorer), round(chance, 5))
+    best = {
+        c: metrics[c].min() if c == "median_rank" else metrics[c].max()
+        for c in _METRICS
+        if c in metrics.columns
+    }
+    return [
+        {
+            "name": in_words(str(name)),
+            "is_network": str(name) == advice.network,
+            "recommended": str(name) == advice.scorer,
+            "error": row["standard_error"],
+            "cells": [
+                {"key": c, "value": row.get(c), "best": c in best and row.get(c) == best[c]}
+                for c in _METRICS
+            ],
+        }
+        for name, row in zip(metrics.index, metrics.to_dict("records"), strict=True)
+    ]
+
+
+def _independent(report: ReportData, drawn: dict[str, figures.Figure]) -> dict[str, Any] | None:
+    table = report.independent
+    if table.empty:
+        return None
+    total = len(report.ranking.table)
+    if "rank" in table.columns:
+        table = table.sort_values("rank", kind="stable")
+        drawn["independent"] = figures.rank_strip({"check genes": _ranks(report, table)}, total)
+    return {**_plain(table), **_landing(table, total)}
+
+
+def _planted(report: ReportData, drawn: dict[str, figures.Figure]) -> dict[str, Any] | None:
+    table = report.planted
+    if table is None or table.empty:
+        return None
+    total = len(report.ranking.table)
+    table = table.sort_values("rank", kind="stable")
+    hidden = table["held_back"].astype(bool)
+    drawn["planted"] = figures.rank_strip(
+        {
+            "given as known": _ranks(report, table[~hidden]),
+            "held back": _ranks(report, table[hidden]),
+        },
+        total,
+    )
+    return {**_plain(table), **_landing(table[hidden], total)}
+
+
+def _landing(table: pd.DataFrame, total: int) -> dict[str, Any]:
+    ranks = table["rank"].dropna() if "rank" in table.columns else pd.Series(dtype=float)
+    if ranks.empty:
+        return {"n": len(table), "ranked": 0}
+    median = float(ranks.median())
+    return {
+        "n": len(table),
+        "ranked": len(ranks),
+        "median": median,
+        "best_share": 100 * median / max(total, 1),
+        "in_100": int((ranks <= 100).sum()),
+        "total": total,
+    }
+
+
+def _ranks(report: ReportData, table: pd.DataFrame) -> list[tuple[str, float]]:
+    symbols = report.ranking.table["symbol"]
+    column = next((c for c in ("gene", "hgnc_id", "symbol") if c in table.columns), None)
+    genes = table.index if column is None else table[column]
+    return [
+        (str(symbols.get(str(gene), gene)), float(rank))
+        for gene, rank in zip(genes, table["rank"], strict=True)
+        if pd.notna(rank)
+    ]
+
+
+def _plain(table: pd.DataFrame) -> dict[str, Any]:
+    shown = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+    rows = [[_cell(v) for v in row] for row in shown.itertuples(index=False, name=None)]
+    return {"columns": [in_words(str(c)) for c in shown.columns], "rows": rows}
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if value != value else f"{value:.6g}"  # noqa: PLR0124 - NaN
+    return "–" if value is None or value is pd.NA else str(value)
+
+
+def ranked_table(report: ReportData, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Give the ranked table by column, rounded for reading."""
+    table = report.ranking.table.sort_values("rank", kind="stable")
+    total = len(table)
+    table = table.head(MAX_ROWS)
+    explained = {e.gene for e in report.explanations}
+    across = report.evidence.across.reindex(table.index)
+    columns: list[dict[str, Any]] = [
+        _column("rank", "Rank", "rank", table["rank"]),
+        _column("symbol", "Symbol", "symbol", table["symbol"].astype(str)),
+        _column("score", "Score", "score", table["score"], 4),
+        _column("interval", "Score interval", "interval", table["score_low"], 3)
+        | {"high": _values(table["score_high"], 3)},
+        _column("ranks", "Rank interval", "interval", table["rank_low"])
+        | {"high": _values(table["rank_high"])},
+        _column("known", "Known", "flag", table["is_known"].astype(int)),
+        _column("degree", "Degree", "whole", table["degree"]),
+    ]
+    for k, (name, block) in enumerate(report.evidence.blocks.items()):
+        seen = block.reindex(table.index)
+        columns += [
+            _column(f"effect{k}", "Effect", "effect", seen["effect"], 2) | {"group": labels[name]},
+            _column(f"q{k}", "q", "q", seen["q"].map(_short)) | {"group": labels[name]},
+        ]
+    columns.append(_column("discordance", "RNA–protein z", "effect", across["discordance"], 2))
+    drugs = ["; ".join(report.drugs.get(str(g), ())) for g in table.index]
+    columns.append(_column("drugs", "Drugs", "text", drugs))
+    anchors = [_anchor(s) if g in explained else "" for g, s in table["symbol"].items()]
+    ids = [str(g) for g in table.index]
+    return {
+        "columns": columns,
+        "ids": ids,
+        "anchors": anchors,
+        "shown": len(table),
+        "total": total,
+    }
+
+
+def _column(
+    key: str, label: str, kind: str, values: Any, digits: int | None = None
+) -> dict[str, Any]:
+    return {"key": key, "label": label, "kind": kind, "values": _values(values, digits)}
+
+
+def _values(values: Any, digits: int | None = None) -> list[Any]:
+    plain = [None if pd.isna(v) or v in (np.inf, -np.inf) else v for v in values]
+    return plain if digits is None else [v if v is None else round(v, digits) for v in plain]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+def _anchor(symbol: object) -> str:
+    return f"target-{file_stem(str(symbol))}"
+
+
+def _targets(
+    report: ReportData, labels: Mapping[str, str], drawn: dict[str, figures.Figure]
+) -> list[dict[str, Any]]:
+    table = report.ranking.table
+    known = frozenset(str(g) for g in table.index[table["is_known"].astype(bool)])
+    found = []
+    for k, explanation in enumerate(report.explanations):
+        key = f"subgraph-{k}"
+        drawn[key] = figures.subgraph(explanation, report.evidence, labels, known)
+        measured = [_measured(report, name, explanation.gene) for name in report.contrasts]
+        names = [labels[name] for name in report.contrasts]
+        found.append(
+            {
+                "gene": explanation.gene,
+                "symbol": explanation.symbol,
+                "anchor": _anchor(explanation.symbol),
+                "row": table.loc[explanation.gene].to_dict(),
+                "sentence": explanation.sentence,
+                "explanation": explanation,
+                "figure": key,
+                "drugs": list(report.drugs.get(explanation.gene, ())),
+                "shares": _shares(explanation),
+                "evidence": _intervals(measured, names),
+                "discordance": report.evidence.across["discordance"].get(explanation.gene),
+                "discordance_class": report.evidence.across["discordance_class"].get(
+                    explanation.gene
+                ),
+                "edges": _edges(explanation),
+                "described": _described(explanation),
+            }
+        )
+    return found
+
+
+def _shares(explanation: Explanation) -> list[dict[str, Any]]:
+    most = max((abs(v) for v in explanation.shares.values()), default=0.0) or 1.0
+    return [
+        {
+            "name": in_words(name),
+            "value": value,
+            "spread": explanation.spread.get(name),
+            "left": round(50 - 50 * abs(value) / most, 2) if value < 0 else 50,
+            "width": round(50 * abs(value) / most, 2),
+        }
+        for name, value in explanation.shares.items()
+    ]
+
+
+def _intervals(measured: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    """Place effects and intervals on one axis, in percent of its width."""
+    ends = [abs(m[k]) for m in measured if m["observed"] for k in ("low", "high")]
+    reach: float = max([*ends, 0.25]) * 1.05
+
+    def at(value: float) -> float:
+        return round(50 + 50 * value / reach, 2)
+
+    rows = []
+    for m, name in zip(measured, names, strict=True):
+        row = {**m, "label": name}
+        if m["observed"]:
+            row |= {"x": at(m["effect"]), "from": at(m["low"]), "to": at(m["high"])}
+        rows.append(row)
+    return rows
+
+
+def _edges(explanation: Explanation) -> list[dict[str, Any]]:
+    symbols = explanation.nodes["symbol"]
+    rows = drawn_edges(explanation).iloc[::-1].to_dict("records")
+    return [
+        {
+            "source": str(symbols.get(r["source_id"], r["source_id"])),
+            "relation": str(r["relation"]).replace("_", " "),
+            "target": str(symbols.get(r["target_id"], r["target_id"])),
+            "attribution": r["attribution"],
+            "weight": r["weight"],
+            "evidence": str(r.get("evidence") or "").replace("|", ", "),
+            "detail": str(r.get("detail") or "").replace("|", ", "),
+        }
+        for r in rows
+    ]
+
+
+def _described(explanation: Explanation) -> str:
+    n, e = len(explanation.subgraph_nodes), len(explanation.subgraph_edges)
+    return (
+        f"Subgraph around {explanation.symbol}: {n} nodes and {e} edges; "
+        "the table of edges below it says the same in words."
+    )

@@ -1,0 +1,233 @@
+"use strict";
+(() => {
+const data = JSON.parse(document.getElementById("aimwell-data").textContent);
+const byId = (id) => document.getElementById(id);
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+// ---- figures: drawn when first seen, in the colours of the reader's theme
+const drawn = new Set();
+const themed = (value, palette) => {
+  if (typeof value === "string") {
+    return value.includes("var(--")
+      ? value.replace(/var\(--(\w+)\)/g, (whole, role) => palette[role] || whole) : value;
+  }
+  if (Array.isArray(value)) return value.map((v) => themed(v, palette));
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, themed(v, palette)]));
+  }
+  return value;
+};
+const draw = (place, palette) => {
+  const figure = data.figures[place.dataset.figure];
+  if (!figure) return;
+  const colours = palette || data.palettes[dark.matches ? "dark" : "light"];
+  const made = themed(figure, colours);
+  const family = getComputedStyle(document.body).fontFamily;
+  Object.assign(made.layout, {
+    autosize: true,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family, size: 12.5, color: colours.ink },
+    hoverlabel: {
+      bgcolor: colours.surface, bordercolor: colours.faint, align: "left",
+      font: { family, size: 12.5, color: colours.ink },
+    },
+    modebar: { color: colours.faint, activecolor: colours.accent, bgcolor: "rgba(0,0,0,0)" },
+  });
+  Plotly.react(place, made.data, made.layout, {
+    displaylogo: false,
+    responsive: true,
+    scrollZoom: false,
+    displayModeBar: figure.layout.dragmode === false ? false : "hover",
+    // named one by one: the default set can send the figure to a server
+    modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    toImageButtonOptions: { format: "svg", filename: place.dataset.figure },
+  });
+  drawn.add(place);
+};
+const places = [...document.querySelectorAll(".plot")];
+const visible = (place) => !place.closest("[hidden]");
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (entry.isIntersecting && !drawn.has(entry.target)) draw(entry.target);
+  }
+}, { rootMargin: "400px" });
+for (const place of places) {
+  const figure = data.figures[place.dataset.figure];
+  if (figure) place.style.height = `${figure.layout.height}px`;
+  watcher.observe(place);
+}
+dark.addEventListener("change", () => drawn.forEach((place) => draw(place)));
+window.addEventListener("beforeprint", () => {
+  for (const place of places) if (visible(place)) draw(place, data.palettes.light);
+});
+window.addEventListener("afterprint", () => drawn.forEach((place) => draw(place)));
+
+// ---- the ranked table
+const { columns, ids, anchors } = data.table;
+const column = Object.fromEntries(columns.map((c) => [c.key, c.values]));
+const haystack = ids.map((id, i) =>
+  `${column.symbol[i]}\n${id}\n${column.drugs[i]}`.toLowerCase());
+const state = { key: "rank", descending: false, page: 0, rows: ids.map((_, i) => i) };
+const minus = (text) => text.replace("-", "−");
+const show = {
+  rank: (v) => String(v),
+  whole: (v) => String(v),
+  symbol: (v) => v,
+  text: (v) => v,
+  score: (v) => v.toFixed(3),
+  flag: (v) => (v ? "known" : ""),
+  effect: (v) => minus((v > 0 ? "+" : "") + v.toFixed(2)),
+  q: (v) => (v >= 0.001 || v === 0 ? v.toFixed(v >= 0.1 ? 2 : 3) : minus(v.toExponential(0))),
+};
+const make = (name, text, className) => {
+  const node = document.createElement(name);
+  if (text) node.textContent = text;
+  if (className) node.className = className;
+  return node;
+};
+const cellOf = (c, i) => {
+  const value = c.values[i];
+  if (c.kind === "symbol") {
+    const cell = make("th");
+    cell.scope = "row";
+    if (anchors[i]) {
+      const link = make("a", value);
+      link.href = `#${anchors[i]}`;
+      cell.append(link);
+    } else cell.textContent = value;
+    return cell;
+  }
+  const plain = c.kind === "text" || c.kind === "flag";
+  const cell = make("td", "", plain ? c.key : "num");
+  if (value === null) {
+    cell.textContent = "–";
+    cell.title = "not observed";
+  } else if (c.kind === "interval") {
+    const digits = c.key === "ranks" ? 0 : 3;
+    cell.textContent = `${value.toFixed(digits)}–${c.high[i].toFixed(digits)}`;
+  } else if (c.kind === "flag") {
+    if (value) cell.append(make("span", "known", "tag"));
+  } else {
+    cell.textContent = show[c.kind](value);
+    if (c.kind === "text") cell.title = value;
+    if (c.kind === "effect" && c.group) {
+      const q = column[c.key.replace("effect", "q")][i];
+      if (q !== null && q < 0.05) cell.classList.add(value >= 0 ? "up" : "down");
+    }
+  }
+  return cell;
+};
+const table = byId("ranked");
+const render = () => {
+  const size = Number(byId("size").value);
+  const pages = Math.max(1, Math.ceil(state.rows.length / size));
+  state.page = Math.min(state.page, pages - 1);
+  const rows = state.rows.slice(state.page * size, (state.page + 1) * size).map((i) => {
+    const row = make("tr");
+    row.append(...columns.map((c) => cellOf(c, i)));
+    return row;
+  });
+  table.tBodies[0].replaceChildren(...rows);
+  byId("page").textContent = `Page ${state.page + 1} of ${pages}`;
+  byId("previous").disabled = state.page === 0;
+  byId("next").disabled = state.page >= pages - 1;
+  byId("matches").textContent = `${state.rows.length} of ${ids.length} genes`;
+  for (const head of table.tHead.querySelectorAll("th[data-key]")) {
+    const order = state.descending ? "descending" : "ascending";
+    if (head.dataset.key === state.key) head.setAttribute("aria-sort", order);
+    else head.removeAttribute("aria-sort");
+  }
+};
+const compare = (values, sign) => (a, b) => {
+  const x = values[a], y = values[b];
+  const missing = (v) => v === null || v === "";
+  // rows without a value come last in either order; equal rows keep their rank
+  if (missing(x) || missing(y)) return missing(x) - missing(y) || a - b;
+  return (typeof x === "string" ? x.localeCompare(y) : x - y) * sign || a - b;
+};
+const arrange = () => {
+  const words = byId("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const fresh = byId("only-new").checked, drugged = byId("only-drugs").checked;
+  const explained = byId("only-explained").checked;
+  state.rows = ids.map((_, i) => i).filter((i) =>
+    words.every((word) => haystack[i].includes(word)) &&
+    !(fresh && column.known[i]) && !(drugged && !column.drugs[i]) &&
+    !(explained && !anchors[i]));
+  state.rows.sort(compare(column[state.key], state.descending ? -1 : 1));
+  state.page = 0;
+  render();
+};
+const groups = make("tr", "", "groups");
+const heads = make("tr");
+let last = null;
+for (const c of columns) {
+  if (c.group && last && last.textContent === c.group) last.colSpan += 1;
+  else {
+    last = make(c.group ? "th" : "td", c.group || "");
+    if (c.group) last.scope = "colgroup";
+    groups.append(last);
+  }
+  const head = make("th", "", ["symbol", "text", "flag"].includes(c.kind) ? "" : "num");
+  const button = make("button", c.label);
+  button.type = "button";
+  button.addEventListener("click", () => {
+    const upFirst = ["rank", "symbol", "ranks", "drugs"].includes(c.key) || c.kind === "q";
+    state.descending = state.key === c.key ? !state.descending : !upFirst;
+    state.key = c.key;
+    arrange();
+  });
+  head.scope = "col";
+  head.dataset.key = c.key;
+  head.append(button);
+  heads.append(head);
+}
+table.tHead.append(groups, heads);
+byId("filters").addEventListener("submit", (event) => event.preventDefault());
+byId("filters").addEventListener("input", arrange);
+byId("size").addEventListener("change", render);
+byId("previous").addEventListener("click", () => { state.page -= 1; render(); });
+byId("next").addEventListener("click", () => { state.page += 1; render(); });
+arrange();
+
+// ---- one target at a time
+const articles = [...document.querySelectorAll("article.target")];
+const links = [...document.querySelectorAll("#chooser a")];
+const choose = (anchor) => {
+  const chosen = articles.find((article) => article.id === anchor);
+  if (!chosen) return null;
+  for (const article of articles) article.hidden = article !== chosen;
+  for (const link of links) {
+    link.setAttribute("aria-current", String(link.getAttribute("href") === `#${anchor}`));
+  }
+  for (const place of chosen.querySelectorAll(".plot")) if (!drawn.has(place)) draw(place);
+  return chosen;
+};
+const follow = () => {
+  const anchor = decodeURIComponent(location.hash.slice(1));
+  const chosen = anchor.startsWith("target-") ? choose(anchor) : null;
+  if (chosen) {
+    byId("explanations").scrollIntoView();
+    byId(`${anchor}-title`).focus({ preventScroll: true });
+  }
+};
+for (const [k, link] of links.entries()) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    const anchor = link.getAttribute("href").slice(1);
+    history.replaceState(null, "", `#${anchor}`);
+    choose(anchor);
+  });
+  link.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = links[(k + step + links.length) % links.length];
+    next.focus();
+    next.click();
+  });
+}
+window.addEventListener("hashchange", follow);
+if (links.length) choose(links[0].getAttribute("href").slice(1));
+follow();
+})();

@@ -1,0 +1,650 @@
+"""The page: complete, offline, safe against what users write, and the same every time."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from sklearn.metrics import average_precision_score
+
+from aimwell.cohorts.evidence import VALUE_COLUMNS, Evidence
+from aimwell.errors import AlignmentError
+from aimwell.explain.explanation import Explanation
+from aimwell.models.ranking import Ranking
+from aimwell.reports.data import ReportData
+from aimwell.reports.page import render_report, write_report
+from aimwell.reports.sections import page_sections
+from aimwell.reports.summary import caveats, recommend
+from aimwell.trust.check import Check
+
+SYMBOLS = [
+    "EGFR",
+    "MET",
+    "ERBB2",
+    "KRAS",
+    "BRAF",
+    "MAP2K1",
+    "MAPK1",
+    "PIK3CA",
+    "AKT1",
+    "MTOR",
+    "TP53",
+    "MDM2",
+    "CDK4",
+    "CDK6",
+    "CCND1",
+    "RB1",
+    "MYC",
+    "CTNNB1",
+    "APC",
+    "AXIN2",
+    "TGFBR2",
+    "SMAD4",
+    "NFKB1",
+    "RELA",
+    "IKBKB",
+    "JAK1",
+    "JAK2",
+    "STAT3",
+    "STAT1",
+    "NOTCH1",
+    "BCL2",
+    "MCL1",
+    "PARP1",
+    "BRCA1",
+    "ATM",
+    "ATR",
+    "CHEK1",
+    "WEE1",
+    "CD274",
+    "PDCD1",
+    "CTLA4",
+    "LAG3",
+    "HIF1A",
+    "VEGFA",
+    "KDR",
+    "IDH1",
+    "FASN",
+    "LDHA",
+    "TOP1",
+    "TYMS",
+]
+PATHWAYS = [
+    "Signaling by receptor tyrosine kinases",
+    "PD-1 signaling",
+    "RAF/MAP kinase cascade",
+    "Interferon gamma signaling",
+    "Cell cycle checkpoints",
+    "Negative regulation of the PI3K/AKT network",
+]
+CONTRASTS = {
+    "protein_tumour_vs_normal": "protein",
+    "rna_msi_vs_mss": "rna",
+    "protein_msi_vs_mss": "protein",
+}
+SHARES = (
+    "own rna",
+    "own protein",
+    "neighbours' rna",
+    "neighbours' protein",
+    "known-target neighbours",
+    "graph",
+)
+
+
+def make_evidence(ids, rng):
+    n = len(ids)
+    truth = rng.normal(0, 0.6, n) * (rng.random(n) < 0.35)
+    blocks = {}
+    for name, kind in CONTRASTS.items():
+        observed = rng.random(n) < (0.95 if kind == "rna" else 0.65)
+        change = truth * (1.0 if kind == "rna" else 0.7) + rng.normal(0, 0.15, n)
+        z = change / 0.15
+        p = np.clip(np.exp(-(z**2) / 2), 1e-30, 1)
+        block = pd.DataFrame(
+            {
+                "log2_fold_change": change,
+                "se": 0.15,
+                "effect": change * 0.9,
+                "effect_se": 0.14,
+                "z": z,
+                "lfsr": p / 2,
+                "p": p,
+                "q": np.minimum(1, p * 3),
+                "abundance_percentile": rng.random(n),
+                "detection_rate": np.where(observed, 0.5 + rng.random(n) / 2, 0.0),
+                "n_observed": np.where(observed, 60, 0),
+                "observed": observed,
+            },
+            index=ids,
+        )
+        block.loc[~observed, list(VALUE_COLUMNS)] = np.nan
+        blocks[name] = block
+    seen = pd.DataFrame({k: b["observed"] for k, b in blocks.items()})
+    across = pd.DataFrame(
+        {
+            "discordance": rng.normal(0, 1, n).round(3),
+            "discordance_class": np.where(rng.random(n) < 0.1, "discordant", "undetermined"),
+            "coverage": seen.mean(axis=1),
+        },
+        index=ids,
+    )
+    return Evidence(blocks, CONTRASTS, across)
+
+
+def make_ranking(symbols, rng):
+    n = len(symbols)
+    known = (rng.random(n) < 0.1) & (np.arange(n) > 2)
+    score = 1 / (1 + np.exp(-(rng.normal(-2, 1, n) + 1.6 * known + 3 * (np.arange(n) < 3))))
+    order = pd.Series(-score, index=symbols.index)
+    rank = order.rank(method="first").astype(int)
+    table = pd.DataFrame(
+        {
+            "symbol": symbols,
+            "rank": rank,
+            "score": score,
+            "score_low": score * 0.85,
+            "score_high": np.minimum(1, score * 1.12),
+            "rank_low": np.maximum(1, rank - rng.integers(0, 6, n)),
+            "rank_high": np.minimum(n, rank + rng.integers(0, 9, n)),
+            "is_known": known,
+            "fold": rng.integers(0, 5, n),
+            "degree": rng.integers(1, 300, n),
+        }
+    ).sort_values("rank")
+    strengths = {
+        "degree": 0.4,
+        "study_intensity": 0.5,
+        "random_walk": 0.9,
+        "regression: evidence": 0.5,
+        "regression: evidence, degree, neighbour labels": 1.2,
+    }
+    ladder = pd.DataFrame(
+        {k: pd.Series(rng.normal(0, 1, n) + v * known, symbols.index) for k, v in strengths.items()}
+    ).loc[table.index]
+    scorers = {**{c: ladder[c] for c in ladder.columns}, "network": table["score"]}
+    is_known = table["is_known"].to_numpy(bool)
+    metrics = {}
+    for name, values in scorers.items():
+        ranks = values.rank(ascending=False)[is_known]
+        metrics[name] = {
+            "average_precision": average_precision_score(is_known, values),
+            "auroc": 0.5 + 0.1 * strengths.get(name, 1.6),
+            "recall_at_100": float((ranks <= 100).mean()),
+            "median_rank": float(ranks.median()),
+        }
+    return Ranking(table, ladder, pd.DataFrame(metrics).T)
+
+
+def make_explanation(gene, ranking, rng):
+    symbols = ranking.table["symbol"]
+    others = rng.choice(symbols.index[:60].drop(gene, errors="ignore"), 8, replace=False).tolist()
+    sets = [f"R-HSA-{k}" for k in sorted(rng.choice(len(PATHWAYS), 3, replace=False))]
+    nodes = [gene, *others, *sets, "CPX-1"]
+    names = [
+        *(symbols[g] for g in [gene, *others]),
+        *(PATHWAYS[int(s.split("-")[-1])] for s in sets),
+        "PI3K complex",
+    ]
+    kinds = ["gene"] * 9 + ["pathway"] * 3 + ["complex"]
+    table = pd.DataFrame(
+        {
+            "symbol": names,
+            "type": kinds,
+            "attribution": np.r_[0.8, rng.normal(0.1, 0.25, 12)].round(4),
+            "rna": rng.normal(0, 0.1, 13).round(4),
+            "protein": rng.normal(0, 0.1, 13).round(4),
+        },
+        index=pd.Index(nodes, name="id"),
+    )
+    rows = []
+    for k, other in enumerate(others):
+        at = gene if k < 5 else others[int(rng.integers(0, 5))]
+        relation = ["interacts", "activates", "inhibits", "interacts"][k % 4]
+        rows.append((other, at, relation, "BioGRID|Reactome", "phosphorylation; PMID 12345678"))
+    for s in [*sets, "CPX-1"]:
+        relation = "subunit_of" if s == "CPX-1" else "member_of"
+        rows += [(g, s, relation, "Reactome", "") for g in [gene, others[int(rng.integers(0, 8))]]]
+    rows.append((others[0], others[1], "interacts", "BioGRID", ""))
+    edges = pd.DataFrame(
+        rows, columns=["source_id", "target_id", "relation", "evidence", "detail"]
+    ).drop_duplicates(["source_id", "target_id"])
+    edges["weight"] = rng.uniform(0.2, 1, len(edges)).round(3)
+    edges["attribution"] = rng.normal(0.08, 0.14, len(edges)).round(4)
+    shares = dict(zip(SHARES, rng.normal(0.5, 0.6, 6).round(3).tolist(), strict=True))
+    symbol = str(symbols[gene])
+    return Explanation(
+        gene=gene,
+        symbol=symbol,
+        score=-3.1 + sum(shares.values()),
+        baseline_score=-3.1,
+        shares=shares,
+        nodes=table,
+        edges=edges,
+        subgraph_nodes=tuple(nodes),
+        subgraph_edges=edges,
+        sentence=f"{symbol} ranks {int(ranking.table.loc[gene, 'rank'])} because its own protein "
+        f"is higher in tumours, it interacts with the known targets {symbols[others[0]]} and "
+        f"{symbols[others[1]]}, and {PATHWAYS[0]} carries neighbours that change with it.",
+        completeness_error=0.0004,
+        spread=dict.fromkeys(SHARES, 0.07),
+    )
+
+
+def make_report(seed=3, n=400, explained=10):
+    rng = np.random.default_rng(seed)
+    ids = pd.Index(sorted(f"HGNC:{1000 + k}" for k in range(n)), name="hgnc_id")
+    names = [*SYMBOLS, *(f"GENE{k}" for k in range(n))][:n]
+    symbols = pd.Series(names, index=ids)
+    ranking = make_ranking(symbols, rng)
+    top = ranking.table.index[:explained]
+    check = ranking.table.iloc[[1, 4, 30, n // 4, n // 2]]
+    config_contrasts = [
+        {"name": "protein_tumour_vs_normal", "layer": "protein", "condition": "tissue",
+         "case": "tumour", "control": "normal"},
+        {"name": "rna_msi_vs_mss", "layer": "rna", "condition": "msi", "case": "MSI-H",
+         "control": "MSS"},
+        {"name": "protein_msi_vs_mss", "layer": "protein", "condition": "msi", "case": "MSI-H",
+         "control": "MSS"},
+    ]  # fmt: skip
+    designs = {
+        name: {
+            "n_case": 62 + k,
+            "n_control": 31,
+            "pairs": 29 if k == 0 else 0,
+            "information_retained": 0.93 - 0.3 * k,
+            "verdict": ["accept", "accept", "warn"][k],
+            "notes": ["age explains a third of the condition"] if k == 2 else [],
+        }
+        for k, name in enumerate(CONTRASTS)
+    }
+    manifest = {
+        "title": "CPTAC colon cancer",
+        "config": {"run": {"seed": 1}, "contrasts": config_contrasts},
+        "versions": {"aimwell": "0.1.0", "torch": "2.9.0", "numpy": "2.4.0"},
+        "seeds": {"run": 1, "members": [11, 12, 13, 14, 15]},
+        "inputs": [
+            {"name": "BioGRID", "release": "4.4", "licence": "MIT", "url": "https://thebiogrid.org",
+             "sha256": "ab" * 32},
+            {"name": "Reactome", "release": "2021-02", "licence": "CC0-1.0",
+             "url": "https://reactome.org", "sha256": "cd" * 32},
+        ],
+        "steps": [
+            {"stage": "cohort", "name": "map names to HGNC", "rows_in": 9000, "rows_out": 8840,
+             "why": "names that HGNC does not know", "examples": ["XYZ9", "LOC1234"]},
+            {"stage": "graph", "name": "drop self-loops", "rows_in": 500, "rows_out": 500,
+             "why": "", "examples": []},
+        ],
+    }  # fmt: skip
+    return ReportData(
+        manifest=manifest,
+        designs=designs,
+        evidence=make_evidence(ids, rng),
+        ranking=ranking,
+        checks=[
+            Check("rank_degree_correlation", 0.21, "<= 0.3", True, "Hubs do not lead.", (0.1, 0.3)),
+            Check("permuted_labels_auroc", 0.63, "within 0.4 to 0.6", False, "Chance is not met."),
+            Check("coverage_of_top_50", None, "", None, "For information."),
+        ],
+        explanations=[make_explanation(str(gene), ranking, rng) for gene in top],
+        independent=pd.DataFrame(
+            {
+                "gene": check.index,
+                "symbol": check["symbol"].to_numpy(),
+                "rank": check["rank"].to_numpy(),
+            }
+        ),
+        planted=None,
+        drugs={
+            str(top[0]): ["cetuximab", "panitumumab"],
+            str(ranking.table.index[3]): ["olaparib"],
+        },
+    )
+
+
+class Page(HTMLParser):
+    """Elements, ids, and the text of the embedded data."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.scripts, self._open = [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._open = tag == "script"
+        if self._open:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self._open = self._open and tag != "script"
+
+    def handle_data(self, data):
+        if self._open:
+            self.scripts[-1] += data
+
+
+@pytest.fixture(scope="module")
+def report():
+    return make_report()
+
+
+@pytest.fixture(scope="module")
+def text(report):
+    return render_report(report)
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def without_plotly(text):
+    return re.sub(r"<script>/\*\*\n\* plotly.*?</script>", "", text, flags=re.S)
+
+
+def test_the_same_data_gives_the_same_bytes(tmp_path, report):
+    write_report(tmp_path / "a.html", report)
+    write_report(tmp_path / "b.html", make_report())
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_the_order_of_rows_in_an_explanation_does_not_change_the_page(report, text):
+    shuffled = [
+        replace(e, nodes=e.nodes.iloc[::-1], subgraph_edges=e.subgraph_edges.iloc[::-1])
+        for e in report.explanations
+    ]
+    assert render_report(replace(report, explanations=shuffled)) == text
+
+
+def test_no_element_of_the_page_loads_anything(page):
+    loading = {"src", "srcset", "data", "action", "formaction", "poster", "background"}
+    assert [e for e in page.elements if loading & set(e[1])] == []
+    assert {t for t, _ in page.elements} & {"link", "iframe", "object", "embed", "img"} == set()
+    links = [a["href"] for t, a in page.elements if t == "a"]
+    assert links
+    assert all(link.startswith("#") for link in links)
+
+
+def test_the_content_policy_forbids_connections_and_names_every_script_by_hash(text, page):
+    policy = next(a["content"] for t, a in page.elements if a.get("http-equiv"))
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+    assert policy.count("sha256-") == 2
+
+
+def test_every_link_inside_the_page_has_its_place(page):
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    wanted = {a["href"][1:] for t, a in page.elements if t == "a"}
+    assert wanted <= set(ids)
+
+
+def test_fifty_explained_targets_stay_below_fifteen_megabytes():
+    big = make_report(n=3000, explained=50)
+    assert len(render_report(big).encode()) < 15e6
+
+
+def test_figures_are_valid_for_plotly(report):
+    _, payload = page_sections(report)
+    assert len(payload["figures"]) == 10 + 3 + 1 + 1 + 1 + 1
+    for figure in payload["figures"].values():
+        go.Figure(figure)
+
+
+def test_every_figure_of_the_page_has_its_data_and_a_description(report, page):
+    _, payload = page_sections(report)
+    plots = [a for _, a in page.elements if "data-figure" in a]
+    assert {a["data-figure"] for a in plots} == set(payload["figures"])
+    assert all(a["aria-label"] for a in plots)
+
+
+def test_script_tags_in_every_field_stay_text():
+    evil = "</script><script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
+    bad = poisoned(make_report(n=60, explained=3), evil)
+    text = render_report(bad)
+    page = Page(text)
+    clean = Page(render_report(make_report(n=60, explained=3)))
+    tags = [t for t, _ in page.elements]
+    assert "img" not in tags
+    assert tags.count("script") == 3 == [t for t, _ in clean.elements].count("script")
+    assert not [a for _, a in page.elements if any(k.startswith("on") for k in a)]
+    assert evil in json.dumps(json.loads(page.scripts[0]), ensure_ascii=False).replace('\\"', '"')
+    for value in hover_texts(json.loads(page.scripts[0])["figures"]):
+        assert "<img" not in value
+        assert "<script" not in value
+
+
+def poisoned(report, evil):
+    """Put the text into every field that a user or a database can write."""
+    table = report.ranking.table.assign(symbol=evil)
+    across = report.evidence.across.assign(discordance_class=evil)
+    names = {name: f"{name}{evil}" for name in report.evidence.blocks}
+    evidence = Evidence(
+        {names[k]: b for k, b in report.evidence.blocks.items()},
+        {names[k]: v for k, v in report.evidence.kinds.items()},
+        across,
+    )
+    explanations = [
+        replace(
+            e,
+            symbol=f"{evil}{k}",
+            sentence=evil,
+            shares={evil + name: v for name, v in e.shares.items()},
+            nodes=e.nodes.assign(symbol=evil, type=evil),
+            subgraph_edges=e.subgraph_edges.assign(relation=evil, evidence=evil, detail=evil),
+        )
+        for k, e in enumerate(report.explanations)
+    ]
+    manifest = {
+        "title": evil,
+        "config": {evil: evil},
+        "versions": {evil: evil},
+        "seeds": {evil: 1},
+        "inputs": [dict.fromkeys(("name", "release", "licence", "url", "sha256"), evil)],
+        "steps": [{"stage": evil, "name": evil, "rows_in": 2, "rows_out": 1, "why": evil,
+                   "examples": [evil]}],
+    }  # fmt: skip
+    return replace(
+        report,
+        manifest=manifest,
+        designs={
+            names[k]: {**v, "verdict": evil, "notes": [evil]} for k, v in report.designs.items()
+        },
+        evidence=evidence,
+        ranking=Ranking(
+            table, report.ranking.ladder, report.ranking.metrics.rename(index={"network": evil})
+        ),
+        checks=[Check(evil, 1.0, evil, False, evil)],
+        explanations=explanations,
+        independent=pd.DataFrame({evil: [evil], "gene": [evil], "rank": [3]}),
+        planted=pd.DataFrame({"gene": [evil, evil], "held_back": [True, False], "rank": [1, 2]}),
+        drugs={key: [evil] for key in report.drugs},
+    )
+
+
+def hover_texts(value):
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for item in items for text in hover_texts(item)]
+
+
+def test_the_table_holds_every_gene_and_keeps_missing_values_missing(report):
+    _, payload = page_sections(report)
+    table = payload["table"]
+    columns = {c["key"]: c for c in table["columns"]}
+    assert columns["rank"]["values"] == list(range(1, 401))
+    block = report.evidence.blocks["protein_tumour_vs_normal"].loc[table["ids"]]
+    missing = [v is None for v in columns["effect0"]["values"]]
+    assert missing == (~block["observed"]).tolist()
+    assert columns["effect1"]["group"] == "RNA: MSI-H vs MSS"
+
+
+def test_layers_are_compared_only_where_they_compare_the_same_groups(report):
+    assert report.layer_pairs() == [("rna_msi_vs_mss", "protein_msi_vs_mss")]
+    bare = replace(report, manifest={"title": "x"})
+    assert bare.layer_pairs() == [("rna_msi_vs_mss", "protein_msi_vs_mss")]
+
+
+def test_reports_do_not_import_torch():
+    code = (
+        "import sys, aimwell.reports.page, aimwell.reports.export, aimwell.reports.drawing;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ranked_genes_without_evidence_are_refused(report):
+    evidence = report.evidence
+    short = Evidence(
+        {k: b.iloc[:-2] for k, b in evidence.blocks.items()},
+        evidence.kinds,
+        evidence.across.iloc[:-2],
+    )
+    with pytest.raises(AlignmentError, match="2 ranked genes have no row in the evidence"):
+        replace(report, evidence=short)
+
+
+def simple_ranking(known_at, baseline_at, n=400):
+    """Known targets at given ranks of the network and, in other order, of one baseline."""
+    ids = pd.Index([f"HGNC:{k}" for k in range(n)])
+    known = np.zeros(n, dtype=bool)
+    known[known_at] = True
+    score = np.linspace(1, 0, n)
+    baseline = np.empty(n)
+    places = np.setdiff1d(np.arange(n), baseline_at)
+    baseline[~known] = score[places]
+    baseline[known] = score[baseline_at]
+    table = pd.DataFrame(
+        {
+            "symbol": ids,
+            "rank": np.arange(1, n + 1),
+            "score": score,
+            "score_low": score,
+            "score_high": score,
+            "rank_low": np.arange(1, n + 1),
+            "rank_high": np.arange(1, n + 1),
+            "is_known": known,
+            "fold": 0,
+            "degree": 1,
+        },
+        index=ids,
+    )
+    ladder = pd.DataFrame({"degree": baseline}, index=ids)
+    metrics = pd.DataFrame(
+        {
+            "average_precision": [
+                average_precision_score(known, score),
+                average_precision_score(known, baseline),
+            ]
+        },
+        index=["network", "degree"],
+    )
+    return Ranking(table, ladder, metrics)
+
+
+def test_a_network_that_clearly_wins_is_recommended():
+    advice = recommend(simple_ranking(np.arange(20), np.arange(100, 120)))
+    assert advice.is_network
+    assert "finds known targets best" in advice.sentence
+
+
+def test_a_network_that_ties_with_a_simple_scorer_is_not_recommended():
+    advice = recommend(simple_ranking(np.arange(0, 40, 2), np.arange(0, 40, 2)))
+    assert (advice.scorer, advice.best) == ("degree", "network")
+    assert "does not beat the ladder" in advice.sentence
+
+
+def test_a_network_that_loses_says_so_and_names_the_winner():
+    advice = recommend(simple_ranking(np.arange(100, 120), np.arange(20)))
+    assert advice.scorer == advice.best == "degree"
+    assert "use degree (1.000)" in advice.sentence
+
+
+def test_the_precision_at_known_targets_averages_to_the_average_precision(report):
+    from aimwell.reports.summary import _precision_at_known
+
+    for name, value in report.ranking.metrics["average_precision"].items():
+        found = _precision_at_known(report.ranking, str(name), "network").mean()
+        assert found == pytest.approx(value, abs=1e-12)
+
+
+def test_caveats_name_doubtful_designs_and_missed_checks(report):
+    said = " ".join(caveats(report))
+    assert "Protein: MSI-H vs MSS: the design gate says “warn”" in said
+    assert "1 of 3 checks missed their limit: 'Permuted labels AUROC'" in said
+
+
+def test_a_report_without_explanations_or_labels_is_still_written(report):
+    table = report.ranking.table.assign(is_known=False)
+    bare = ReportData(
+        manifest={},
+        designs={},
+        evidence=report.evidence,
+        ranking=Ranking(table, report.ranking.ladder),
+    )
+    assert "Untitled run" in render_report(bare)
+
+
+def test_simulated_truth_is_reported_for_the_held_back_targets(report):
+    planted = pd.DataFrame(
+        {
+            "gene": report.ranking.table.index[[0, 9, 19, 199]],
+            "held_back": [True, True, True, False],
+            "rank": [1, 10, 20, 200],
+        }
+    )
+    text = without_plotly(render_report(replace(report, planted=planted)))
+    assert "3 planted targets were held back; their median rank is <strong>10</strong>" in text
+
+
+@pytest.mark.parametrize("case", ["plain", "poisoned"])
+def test_a_browser_draws_the_page_without_a_word_on_its_console(tmp_path, report, case):
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("neither chromium nor google-chrome is installed")
+    evil = (
+        "</script><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
+    )
+    shown = report if case == "plain" else poisoned(make_report(n=60, explained=3), evil)
+    write_report(tmp_path / "page.html", shown)
+    switches = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+        "--disable-component-update",
+        "--disable-sync",
+        "--enable-logging=stderr",
+        "--v=0",
+        "--dump-dom",
+        "--virtual-time-budget=4000",
+        "--window-size=1400,9000",
+    ]
+    done = subprocess.run(
+        [
+            chromium,
+            *switches,
+            f"--user-data-dir={tmp_path / 'user'}",
+            f"file://{tmp_path}/page.html",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in done.stderr
+    assert "<title>owned" not in done.stdout
+    body = Page(without_plotly(done.stdout))
+    plots = [a for _, a in body.elements if "data-figure" in a and "js-plotly-plot" in a["class"]]
+    assert len(plots) >= 7
+    assert sum(t == "tr" for t, _ in body.elements) > 25
