@@ -1,6 +1,7 @@
 """Fit the members of an ensemble: one network per fold and seed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +87,18 @@ def known_channel(labels: np.ndarray, visible: np.ndarray, shown: float = 1.0) -
     return torch.from_numpy(values.astype(np.float32)[:, None])
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums split over threads end in other bits; a fit must not depend on how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
 def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int) -> Member:
     """Fit one network without the labels of one fold.
 
