@@ -6,9 +6,16 @@ import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from aimwell.errors import ConfigError, InputError, some
+
+#: Readers of interactions and signalling that ``[[graph.sources]]`` may name.
+INTERACTION_READERS: Final = ("biogrid",)
+#: Readers of pathways, complexes, families and terms that ``[[graph.sources]]`` may name.
+SET_READERS: Final = ("reactome",)
+#: Readers that ``[[known_targets.sources]]`` may name.
+LABEL_READERS: Final = ("genes", "drugcentral", "repurposing_hub")
 
 
 @dataclass(frozen=True)
@@ -34,14 +41,22 @@ class IdentifierSettings:
 class GraphSource:
     """One database that gives edges or sets.
 
-    ``reader`` is ``biogrid`` or ``reactome``; ``hierarchy`` and ``names`` are Reactome's
-    ``ReactomePathwaysRelation.txt`` and ``ReactomePathways.txt``.
+    ``reader`` is one of ``INTERACTION_READERS`` and ``SET_READERS``; ``hierarchy`` and ``names``
+    are Reactome's ``ReactomePathwaysRelation.txt`` and ``ReactomePathways.txt``, the OBO file of
+    GO, and the node table of Hetionet and OptimusKG. ``name`` is what edges call the source where
+    the file does not say. Of GO, ``aspects`` (``biological_process`` …) and ``codes`` (evidence
+    codes such as ``IDA``) keep a part; empty keeps all, and ``propagate`` adds to each term the
+    genes of the terms below it.
     """
 
     reader: str
     path: str
     hierarchy: str = ""
     names: str = ""
+    name: str = ""
+    aspects: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    propagate: bool = True
     release: str = "not stated"
     licence: str = ""
     url: str = ""
@@ -56,6 +71,7 @@ class GraphSettings:
     sources: tuple[GraphSource, ...] = ()
     min_set_size: int = 4
     max_set_size: int = 200
+    min_complex_size: int = 2
 
 
 @dataclass(frozen=True)
@@ -284,7 +300,8 @@ def _check_choices(config: RunConfig, where: str) -> None:
     ]
     if graph.preset:
         choices.append(("graph.preset", graph.preset, ("starter",)))
-    choices += [("graph.sources.reader", s.reader, ("biogrid", "reactome")) for s in graph.sources]
+    readers = (*INTERACTION_READERS, *SET_READERS)
+    choices += [("graph.sources.reader", s.reader, readers) for s in graph.sources]
     for matrix in config.cohort.matrices:
         choices += [
             ("cohort.matrices.kind", matrix.kind, ("rna", "protein")),
@@ -292,8 +309,7 @@ def _check_choices(config: RunConfig, where: str) -> None:
             ("cohort.matrices.genes_in", matrix.genes_in, ("rows", "columns")),
         ]
     for label in (*config.known_targets.sources, *config.known_targets.check):
-        readers = ("genes", "drugcentral", "repurposing_hub")
-        choices.append(("known_targets.sources.reader", label.reader, readers))
+        choices.append(("known_targets.sources.reader", label.reader, LABEL_READERS))
     for key, found, allowed in choices:
         if found not in allowed:
             near = difflib.get_close_matches(found, allowed, n=1)

@@ -8,13 +8,19 @@ import pandas as pd
 from aimwell.config import GraphSource, RunConfig
 from aimwell.errors import ConfigError, GraphError
 from aimwell.knowledge.edges import build_edges
-from aimwell.knowledge.gene_sets import GeneSets, within_sizes, without_leaks
+from aimwell.knowledge.gene_sets import (
+    SET_RELATIONS,
+    GeneSets,
+    with_genes,
+    within_sizes,
+    without_leaks,
+)
 from aimwell.knowledge.graph import GENE, Relation, TargetGraph
 from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
 from aimwell.knowledge.known_targets import build_known_targets
+from aimwell.knowledge.set_sources import read_sets
 from aimwell.knowledge.sources.biogrid import read_biogrid
 from aimwell.knowledge.sources.hgnc import read_hgnc
-from aimwell.knowledge.sources.reactome import read_reactome
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.knowledge.store import read_graph
 from aimwell.provenance import Source, Step, sha256_of
@@ -57,7 +63,7 @@ def build_graph(config: RunConfig) -> TargetGraph:
         if database.reader == "biogrid":
             pairs.append(_interactions(config, database, table, steps))
         else:
-            every.append(_gene_sets(config, database, table, steps))
+            every += _gene_sets(config, database, table, steps)
     relations = {}
     if pairs:
         edges, step = build_edges(pd.concat(pairs), "interacts", directed=False)
@@ -126,32 +132,19 @@ def _interactions(
 
 def _gene_sets(
     config: RunConfig, database: GraphSource, table: IdentifierTable, steps: list[Step]
-) -> GeneSets:
+) -> list[GeneSets]:
     """Read sets, map their members, and keep those that may enter the graph."""
-    path = config.path(database.path)
-    sets = read_reactome(
-        path,
-        config.path(database.hierarchy) if database.hierarchy else None,
-        config.path(database.names) if database.names else None,
-    )
-    steps += sets.steps
-    names = sorted(sets.members["name"].unique())
-    ids = _to_genes(names, table, config.identifiers.min_mapped, path, steps)
-    genes = sets.members["name"].map(ids)
-    members = sets.members.assign(name=genes)[genes.notna()].drop_duplicates()
-    evidence = EVIDENCE[database.reader]
-    steps.append(
-        Step(
-            f"{evidence}: members that are protein-coding genes",
-            len(sets.members),
-            len(members),
-            "other molecules, and names of one gene twice in a set",
-        )
-    )
-    clean = without_leaks(GeneSets(sets.names, members, sets.parents))
-    fit = within_sizes(clean, config.graph.min_set_size, config.graph.max_set_size)
-    steps += fit.steps
-    return fit
+    read = read_sets(database, config)
+    names = sorted({name for sets in read for name in sets.members["name"].unique()})
+    ids = _to_genes(names, table, config.identifiers.min_mapped, config.path(database.path), steps)
+    smallest = {"complex": config.graph.min_complex_size}
+    kept = []
+    for sets in read:
+        low = smallest.get(sets.kind, config.graph.min_set_size)
+        fit = within_sizes(without_leaks(with_genes(sets, ids)), low, config.graph.max_set_size)
+        steps += fit.steps
+        kept.append(fit)
+    return kept
 
 
 def _to_genes(
@@ -178,21 +171,30 @@ def _to_genes(
 def _add_sets(
     every: Sequence[GeneSets], relations: dict[str, Relation], steps: list[Step]
 ) -> dict[str, pd.DataFrame]:
-    """Add the sets' relations; return their nodes."""
-    if not every:
-        return {}
-    members = pd.concat([s.members for s in every])
-    parents = pd.concat([s.parents for s in every])
-    belongs = pd.DataFrame({"source_id": members["name"], "target_id": members["set_id"]})
-    within = pd.DataFrame({"source_id": parents["set_id"], "target_id": parents["parent_id"]})
-    for name, kind, pairs in (("member_of", GENE, belongs), ("part_of", "pathway", within)):
-        edges, step = build_edges(_certain(pairs, EVIDENCE["reactome"]), name, directed=True)
-        relations[name] = Relation(name, kind, "pathway", edges)
-        steps.append(step)
-    kept = sorted(members["set_id"].unique())
-    names = pd.concat([s.names for s in every])
-    names = names[~names.index.duplicated()]
-    return {"pathway": pd.DataFrame({"name": names.reindex(kept)}, index=pd.Index(kept, dtype=str))}
+    """Add the relations of all sets, kind by kind; return the nodes of each kind."""
+    nodes = {}
+    for kind in sorted({sets.kind for sets in every}):
+        same = [sets for sets in every if sets.kind == kind]
+        belongs, within = [], []
+        for sets in same:
+            member, parent = sets.members, sets.parents
+            ends = {"source_id": member["name"], "target_id": member["set_id"]}
+            belongs.append(
+                _certain(pd.DataFrame(ends), sets.evidence).assign(detail=member["detail"])
+            )
+            ends = {"source_id": parent["set_id"], "target_id": parent["parent_id"]}
+            within.append(_certain(pd.DataFrame(ends), sets.evidence))
+        to_set, to_parent = SET_RELATIONS[kind]
+        for name, start, pairs in ((to_set, GENE, belongs), (to_parent, kind, within)):
+            edges, step = build_edges(pd.concat(pairs), name, directed=True)
+            if len(edges) or kind == "pathway":
+                relations[name] = Relation(name, start, kind, edges)
+                steps.append(step)
+        kept = sorted({key for sets in same for key in sets.members["set_id"].unique()})
+        names = pd.concat([sets.names for sets in same]).sort_index(kind="stable")
+        names = names[~names.index.duplicated()].reindex(kept)
+        nodes[kind] = pd.DataFrame({"name": names}, index=pd.Index(kept, dtype=str))
+    return nodes
 
 
 def _certain(pairs: pd.DataFrame, evidence: str) -> pd.DataFrame:

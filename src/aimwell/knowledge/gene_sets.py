@@ -1,7 +1,8 @@
 """Sets of genes as a database publishes them, and which of them may enter a graph."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import networkx as nx
@@ -22,6 +23,14 @@ LEAKING: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: What a set is → relation from a gene to it, relation from it to the set above.
+SET_RELATIONS: Final = {
+    "pathway": ("member_of", "part_of"),
+    "complex": ("subunit_of", "subcomplex_of"),
+    "family": ("belongs_to", "subfamily_of"),
+    "term": ("annotated_with", "narrower_than"),
+}
+
 
 @dataclass(frozen=True)
 class GeneSets:
@@ -29,9 +38,12 @@ class GeneSets:
 
     Attributes:
         names: Set id → name; holds at least every set of ``members`` and ``parents``.
-        members: Columns ``set_id``, ``name`` (of the gene, as written), no row twice.
+        members: Columns ``set_id``, ``name`` (of the gene, as written), no row twice. A third
+            column ``detail`` may say where a membership comes from (``PMID:1|PMID:2``).
         parents: Columns ``set_id``, ``parent_id``; acyclic.
         steps: Rows in and out.
+        evidence: Name of the database, as edges carry it.
+        kind: Node type of the sets, one of ``SET_RELATIONS``.
 
     Raises:
         InputError: A cyclic hierarchy.
@@ -41,6 +53,8 @@ class GeneSets:
     members: pd.DataFrame
     parents: pd.DataFrame
     steps: tuple[Step, ...] = ()
+    evidence: str = "not stated"
+    kind: str = "pathway"
 
     def __post_init__(self) -> None:
         digraph = nx.DiGraph(
@@ -52,6 +66,52 @@ class GeneSets:
                 f"the set hierarchy is cyclic: {' → '.join([*circle, circle[0]])}; a set cannot be "
                 "part of itself; download the hierarchy again"
             )
+
+
+def with_genes(sets: GeneSets, genes: Mapping[str, str]) -> GeneSets:
+    """Replace the names of members by gene ids; names without a gene leave, and are counted.
+
+    Args:
+        sets: Members by name, as read.
+        genes: Name → HGNC id, for the names that resolve.
+
+    Returns:
+        Members by HGNC id, each gene once in a set, with the details of all its names.
+
+    Example:
+        >>> members = pd.DataFrame({"set_id": ["S", "S", "S"], "name": ["p53", "TP53", "gag"]})
+        >>> parents = pd.DataFrame({"set_id": [], "parent_id": []}, dtype=str)
+        >>> sets = GeneSets(pd.Series({"S": "a set"}), members, parents)
+        >>> with_genes(sets, {"p53": "HGNC:11998", "TP53": "HGNC:11998"}).members.iloc[0].tolist()
+        ['S', 'HGNC:11998', '']
+    """
+    ids = sets.members["name"].map(genes)
+    known = sets.members.assign(name=ids)[ids.notna()]
+    if "detail" not in known:
+        known = known.assign(detail="")
+    known = known.astype(str).drop_duplicates().sort_values(["set_id", "name", "detail"])
+    twice = known.duplicated(["set_id", "name"], keep=False)
+    if twice.any():
+        joined = known[twice].groupby(["set_id", "name"], as_index=False)["detail"].agg(_join)
+        known = pd.concat([known[~twice], joined]).sort_values(["set_id", "name"])
+    lost = sorted(set(sets.members.loc[ids.isna(), "name"]))
+    step = Step(
+        f"{sets.evidence}: members that are protein-coding genes",
+        len(sets.members),
+        len(known),
+        "other molecules, and names of one gene twice in a set",
+        tuple(lost[:3]),
+    )
+    return replace(sets, members=known.reset_index(drop=True), steps=(*sets.steps, step))
+
+
+def no_parents() -> pd.DataFrame:
+    """Give the ``parents`` of sets without a hierarchy."""
+    return pd.DataFrame({"set_id": [], "parent_id": []}, dtype=str)
+
+
+def _join(values: "pd.Series[str]") -> str:
+    return "|".join(sorted({part for v in values for part in v.split("|") if part}))
 
 
 def leaking_sets(sets: GeneSets) -> set[str]:
@@ -117,4 +177,5 @@ def _keep(sets: GeneSets, kept: set[str], step: Step) -> GeneSets:
     steps = (*sets.steps, step)
     if not len(members):
         raise InputError(f"no gene set is left after the step '{step.name}': {some(step.examples)}")
-    return GeneSets(sets.names, members, sets.parents[both].reset_index(drop=True), steps)
+    parents = sets.parents[both].reset_index(drop=True)
+    return replace(sets, members=members, parents=parents, steps=steps)

@@ -45,7 +45,8 @@ def read_reactome(gmt: Path, hierarchy: Path | None = None, names: Path | None =
         steps.append(step)
     for key in (*parents["set_id"], *parents["parent_id"]):
         titles.setdefault(key, key)
-    return GeneSets(pd.Series(titles, dtype=str).sort_index(), members, parents, tuple(steps))
+    named = pd.Series(titles, dtype=str).sort_index()
+    return GeneSets(named, members, parents, tuple(steps), evidence=NAME)
 
 
 def _read_gmt(path: Path) -> tuple[dict[str, str], pd.DataFrame, list[Step]]:
