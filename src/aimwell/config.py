@@ -11,7 +11,25 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from aimwell.errors import ConfigError, InputError, some
 
 #: Readers of interactions and signalling that ``[[graph.sources]]`` may name.
-INTERACTION_READERS: Final = ("biogrid",)
+INTERACTION_READERS: Final = (
+    "biogrid",
+    "collectri",
+    "dorothea",
+    "edge_list",
+    "enzyme_substrate",
+    "graphml",
+    "hippie",
+    "huri",
+    "menche",
+    "omnipath",
+    "psi_mitab",
+    "sif",
+    "signor",
+    "string",
+)
+#: Relations between genes, and the kinds of names, that an edge list may declare.
+EDGE_RELATIONS: Final = ("interacts", "activates", "inhibits", "induces", "represses", "regulates")
+ID_TYPES: Final = ("mixed", "symbol", "hgnc", "ensembl_gene", "entrez", "uniprot")
 #: Readers of pathways, complexes, families and terms that ``[[graph.sources]]`` may name.
 SET_READERS: Final = ("reactome",)
 #: Readers that ``[[known_targets.sources]]`` may name.
@@ -47,6 +65,14 @@ class GraphSource:
     the file does not say. Of GO, ``aspects`` (``biological_process`` …) and ``codes`` (evidence
     codes such as ``IDA``) keep a part; empty keeps all, and ``propagate`` adds to each term the
     genes of the terms below it.
+
+    Of interactions, ``min_score`` leaves out what the source gives a smaller weight, in [0, 1];
+    ``channels`` keeps the kinds of evidence with these names, which each reader lists; ``weight``,
+    in (0, 1], multiplies every weight, to say how far the source as a whole is trusted; and
+    ``separate`` gives the source relations of its own, such as ``interacts_string``. ``aliases``
+    and ``info`` are STRING's tables of names, ``complexes`` and ``families`` SIGNOR's. An edge
+    list, SIF or GraphML also has ``id_type``, ``relation``, and the names of its columns (or
+    attributes): ``source_column``, ``target_column``, ``weight_column``.
     """
 
     reader: str
@@ -57,6 +83,19 @@ class GraphSource:
     aspects: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     propagate: bool = True
+    min_score: float = 0.0
+    channels: tuple[str, ...] = ()
+    weight: float = 1.0
+    separate: bool = False
+    aliases: str = ""
+    info: str = ""
+    complexes: str = ""
+    families: str = ""
+    id_type: str = "mixed"
+    relation: str = "interacts"
+    source_column: str = ""
+    target_column: str = ""
+    weight_column: str = ""
     release: str = "not stated"
     licence: str = ""
     url: str = ""
@@ -64,7 +103,13 @@ class GraphSource:
 
 @dataclass(frozen=True)
 class GraphSettings:
-    """Either the embedded starter graph, a graph folder, or sources to build from."""
+    """Either the embedded starter graph, a graph folder, or sources to build from.
+
+    ``merge`` says what becomes of a pair that several sources have: ``noisy_or`` is one edge with
+    the probability that at least one of them is right, ``max`` one edge with the largest weight,
+    ``separate`` an edge in a relation per source. A gene keeps its ``max_degree`` strongest edges
+    per relation; 0 keeps all.
+    """
 
     preset: str = ""
     folder: str = ""
@@ -72,6 +117,8 @@ class GraphSettings:
     min_set_size: int = 4
     max_set_size: int = 200
     min_complex_size: int = 2
+    merge: str = "noisy_or"
+    max_degree: int = 0
 
 
 @dataclass(frozen=True)
@@ -186,7 +233,7 @@ class ExplainSettings:
     """How many targets are explained, how finely, and how large their subgraphs may be."""
 
     top: int = 50
-    steps: int = 50
+    steps: int = 200
     max_nodes: int = 15
 
 
@@ -301,7 +348,14 @@ def _check_choices(config: RunConfig, where: str) -> None:
     if graph.preset:
         choices.append(("graph.preset", graph.preset, ("starter",)))
     readers = (*INTERACTION_READERS, *SET_READERS)
-    choices += [("graph.sources.reader", s.reader, readers) for s in graph.sources]
+    choices.append(("graph.merge", graph.merge, ("noisy_or", "max", "separate")))
+    for source in graph.sources:
+        choices += [
+            ("graph.sources.reader", source.reader, readers),
+            ("graph.sources.id_type", source.id_type, ID_TYPES),
+            ("graph.sources.relation", source.relation, EDGE_RELATIONS),
+        ]
+        _check_range(where, source)
     for matrix in config.cohort.matrices:
         choices += [
             ("cohort.matrices.kind", matrix.kind, ("rna", "protein")),
@@ -329,6 +383,18 @@ def _check_choices(config: RunConfig, where: str) -> None:
             )
     if not config.known_targets.sources:
         raise ConfigError(f"{where}: known_targets.sources is empty; name at least one source")
+
+
+def _check_range(where: str, source: GraphSource) -> None:
+    if not 0 <= source.min_score <= 1:
+        raise ConfigError(
+            f"{where}: graph.sources.min_score = {source.min_score} of '{source.path}' must lie in "
+            "[0, 1]; write 0.7 for a STRING score of 700"
+        )
+    if not 0 < source.weight <= 1:
+        raise ConfigError(
+            f"{where}: graph.sources.weight = {source.weight} of '{source.path}' must lie in (0, 1]"
+        )
 
 
 def _join(at: str, key: str) -> str:

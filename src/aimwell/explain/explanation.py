@@ -10,15 +10,15 @@ import pandas as pd
 class Explanation:
     """Why one gene got its score.
 
-    All attributions are in units of the score before the link function (log-odds) and add up to
-    ``score - baseline_score`` within ``completeness_error``.
+    All attributions are in units of the score, standard deviations above the average unlabelled
+    gene, and add up to ``score - baseline_score`` within ``completeness_error``.
 
     Attributes:
         gene, symbol: The target.
-        score: Mean log-odds over the ensemble members that never saw the gene's label.
+        score: Mean over the ensemble members that never saw the gene's label.
         baseline_score: The same network on the baseline input (nothing observed, no edges).
-        shares: Part of the score → log-odds: ``own rna``, ``own protein``, ``neighbours' rna``,
-            ``neighbours' protein``, ``known-target neighbours``, ``graph``.
+        shares: Part of the score, by where it comes from: ``own rna``, ``neighbours' protein``,
+            ``known-target neighbours``, ``interactions`` …; they add up to the score.
         nodes: Attribution per node; index node id; columns ``symbol``, ``type``, ``attribution``
             and one column per input block.
         edges: Columns ``source_id``, ``target_id``, ``relation``, ``weight``, ``attribution``,

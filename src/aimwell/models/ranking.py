@@ -92,7 +92,7 @@ def rank_genes(task: TargetTask, members: Sequence[Member], ladder: pd.DataFrame
         index=task.genes,
     ).sort_values("rank")
     scorers = pd.concat([pd.Series(mean, task.genes, name=NETWORK), ladder], axis=1)
-    known = pd.Series(task.labels.astype(bool), task.genes)
+    known = pd.Series(task.labels.astype(bool), task.genes)[~task.withheld]
     return Ranking(table, ladder.reindex(table.index), measure(scorers, known))
 
 

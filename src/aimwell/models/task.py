@@ -57,6 +57,8 @@ class Wiring:
         into_sets: Shape ``(s, n)``, the mean over the members of every set of any type.
         out_of_sets: Shape ``((r - n_direct) · n, s)``, one channel per set relation.
         relations: Relation behind every channel.
+        edges: Every edge behind an arc, as in the graph, with its ``relation``; an operator's
+            ``edge`` is a row of this table.
         set_ids: Node type and id of every set, shape ``(s,)``.
     """
 
@@ -66,6 +68,7 @@ class Wiring:
     into_sets: SparseOperator
     out_of_sets: SparseOperator
     relations: tuple[str, ...]
+    edges: pd.DataFrame
     set_ids: pd.MultiIndex
 
     @property
@@ -84,6 +87,8 @@ class TargetTask:
         blocks: Feature blocks; the last one is ``graph`` with the log degree.
         wiring: Message channels with fixed normalisation.
         labels: 1 known, 0 unlabelled, shape ``(n,)``, int8.
+        withheld: True for targets kept out to check the result: they carry no label, take no part
+            in any loss, and are left out of the metrics; shape ``(n,)``.
         folds: Fold of every gene, shape ``(n,)``.
         families: Gene family of every gene.
         steps: What was left out and why.
@@ -97,6 +102,7 @@ class TargetTask:
     blocks: tuple[Block, ...]
     wiring: Wiring
     labels: np.ndarray
+    withheld: np.ndarray
     folds: np.ndarray
     families: "pd.Series[str]"
     steps: tuple[Step, ...] = field(default=(), compare=False)
@@ -140,7 +146,13 @@ class TargetTask:
 
 
 def build_task(
-    graph: TargetGraph, evidence: Evidence, known: KnownTargets, *, folds: int, seed: int
+    graph: TargetGraph,
+    evidence: Evidence,
+    known: KnownTargets,
+    *,
+    folds: int,
+    seed: int,
+    withheld: pd.Index | None = None,
 ) -> TargetTask:
     """Align graph, evidence and known targets and deal the folds.
 
@@ -151,12 +163,14 @@ def build_task(
         known: Known targets outside the graph are left out and counted.
         folds: Number of folds, grouped by gene family.
         seed: Breaks ties in the folds.
+        withheld: Targets kept out to check the result; a known target among them loses its label.
 
     Raises:
         LabelError: None of the known targets is in the graph.
         TaskError: The known targets fall into fewer families than folds.
     """
     genes = pd.Index(sorted(graph.genes), name="hgnc_id")
+    hidden = pd.Index([]) if withheld is None else withheld
     inside = known.genes[known.genes.isin(genes)]
     outside = known.genes.difference(inside)
     if not len(inside):
@@ -164,14 +178,28 @@ def build_task(
             f"none of the {len(known.genes)} known targets is among the {len(genes)} genes of the "
             f"graph: {some(known.genes)}; use a larger graph or other known targets"
         )
+    kept_out = inside.intersection(hidden)
+    inside = inside.difference(hidden)
+    if not len(inside):
+        raise LabelError(
+            f"all {len(kept_out)} known targets in the graph are also in known_targets.check, "
+            "which keeps them out; name known targets that are not"
+        )
     measured = evidence.genes.isin(genes)
     steps = (
         Step(
             "known targets in the graph",
             len(known.genes),
-            len(inside),
+            len(known.genes) - len(outside),
             "not a gene of the graph",
             tuple(outside[:3]),
+        ),
+        Step(
+            "known targets to learn from",
+            len(known.genes) - len(outside),
+            len(inside),
+            "kept out of the run as an independent check",
+            tuple(kept_out[:3]),
         ),
         Step(
             "measured genes in the graph",
@@ -190,6 +218,7 @@ def build_task(
         blocks=tuple(blocks),
         wiring=build_wiring(graph, genes),
         labels=genes.isin(inside).astype(np.int8),
+        withheld=np.asarray(genes.isin(hidden)),
         folds=family_folds(families, inside, folds, seed),
         families=families,
         steps=steps,
@@ -210,10 +239,14 @@ def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
     """
     n = len(genes)
     names, behind, arcs = [], [], []
+    tables = [*graph.gene_relations(), *graph.set_relations()]
+    start, total = {}, 0
+    for relation in tables:
+        start[relation.name], total = total, total + len(relation.edges)
     for relation in graph.gene_relations():
         source, target = _ends(graph, relation, genes)
         weight = relation.edges["weight"].to_numpy(float)
-        row = np.arange(len(weight))
+        row = start[relation.name] + np.arange(len(weight))
         if relation.directed:
             arcs += [(target, source, weight, row), (source, target, weight, row)]
             names += [relation.name, f"{relation.name} reversed"]
@@ -225,7 +258,7 @@ def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
             behind.append(relation.name)
     arcs = [(to, of, _normalise(to, of, weight, n), row) for to, of, weight, row in arcs]
     n_direct = len(arcs)
-    into, out, set_ids = _set_arcs(graph, genes)
+    into, out, set_ids = _set_arcs(graph, genes, start)
     set_relations = [r.name for r in graph.set_relations()]
     return Wiring(
         channels=(*names, *set_relations),
@@ -234,6 +267,7 @@ def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
         into_sets=build_operator(*into[:3], (len(set_ids), n), into[3]),
         out_of_sets=_stack(out, n, len(set_ids)),
         relations=(*behind, *set_relations),
+        edges=_edge_table(tables),
         set_ids=set_ids,
     )
 
@@ -241,7 +275,15 @@ def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
 _Arcs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def _set_arcs(graph: TargetGraph, genes: pd.Index) -> tuple[_Arcs, list[_Arcs], pd.MultiIndex]:
+def _edge_table(relations: list[Relation]) -> pd.DataFrame:
+    columns = ["source_id", "target_id", "relation", "weight", "evidence", "detail"]
+    frames = [r.edges.assign(relation=r.name).reindex(columns=columns) for r in relations]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _set_arcs(
+    graph: TargetGraph, genes: pd.Index, start: Mapping[str, int]
+) -> tuple[_Arcs, list[_Arcs], pd.MultiIndex]:
     """Give arcs into all sets, arcs out of them per relation, and the sets in their order."""
     kinds = sorted({r.target_type for r in graph.set_relations()})
     pairs = [(kind, name) for kind in kinds for name in graph.nodes[kind].index]
@@ -253,7 +295,7 @@ def _set_arcs(graph: TargetGraph, genes: pd.Index) -> tuple[_Arcs, list[_Arcs], 
         gene, group = _ends(graph, relation, genes)
         group = group + first.get(relation.target_type, 0)
         size = np.bincount(group, minlength=len(pairs))[group]
-        row = np.arange(len(gene))
+        row = start[relation.name] + np.arange(len(gene))
         back = 1 / np.sqrt(size)
         back = back / np.bincount(gene, weights=back, minlength=len(genes))[gene]
         into.append((group, gene, 1 / size, row))

@@ -128,7 +128,7 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
         input_dropout=settings.input_dropout,
         seed=int(draw[1]),
     )
-    training = task.folds != unit.fold
+    training = (task.folds != unit.fold) & ~task.withheld
     labels = np.where(training, task.labels, 0)
     optimiser = torch.optim.AdamW(
         _groups(network, settings.weight_decay), lr=settings.learning_rate
