@@ -16,6 +16,8 @@ from aimwell.reports.layout import HEIGHT, WIDTH, PlacedNode, place_nodes
 #: z at which the colour of a node is saturated.
 Z_LIMIT: Final = 4.0
 _LEGEND: Final = 64
+#: Distance of the second ring of a known target from its circle.
+_RING: Final = 5
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 #: Relations without a direction; every other one is drawn with an end mark.
 UNDIRECTED: Final = ("interacts",)
@@ -54,7 +56,7 @@ def draw_subgraph_svg(
         f'fill="{LIGHT["surface"]}" stroke="{LIGHT["line"]}"/>',
     ]
     parts += [
-        _edge(placed[a], placed[b], relation, attribution, most)
+        _edge(placed[a], placed[b], (relation, attribution), most, _RING * (b in known))
         for a, b, relation, attribution in edge_rows(edges)
     ]
     for node in placed.values():
@@ -97,14 +99,15 @@ def edge_rows(edges: pd.DataFrame) -> list[tuple[str, str, str, float]]:
     return [(str(a), str(b), str(c), float(d)) for a, b, c, d in zip(*columns, strict=True)]
 
 
-def _edge(a: PlacedNode, b: PlacedNode, relation: str, attribution: float, most: float) -> str:
+def _edge(a: PlacedNode, b: PlacedNode, edge: tuple[str, float], most: float, ring: float) -> str:
+    relation, attribution = edge
     colour = LIGHT["positive"] if attribution >= 0 else LIGHT["negative"]
     width = 1.2 + 5.0 * math.sqrt(abs(attribution) / most)
     dash = "" if attribution >= 0 else f' stroke-dasharray="{2 * width + 3:.1f} {width + 3:.1f}"'
     distance = math.hypot(b.x - a.x, b.y - a.y) or 1.0
     ux, uy = (b.x - a.x) / distance, (b.y - a.y) / distance
     ends = relation not in UNDIRECTED
-    gap = b.radius + (6 if ends else 0)
+    gap = b.radius + ring + (6 if ends else 0)
     stop = gap + (6 if ends else 0)
     line = (
         f'<line x1="{a.x + ux * a.radius:.1f}" y1="{a.y + uy * a.radius:.1f}" '
@@ -133,7 +136,7 @@ def _node(node: PlacedNode, fill: str, is_target: bool, is_known: bool) -> str:
     stroke = LIGHT["accent"] if is_target else LIGHT["muted"]
     style = f'fill="{fill}" stroke="{stroke}" stroke-width="{4 if is_target else 1.4}"'
     shape = _shape(node, style)
-    ring = 5 if is_known else 0
+    ring = _RING if is_known else 0
     if is_known:
         shape = (
             f'<circle cx="{node.x}" cy="{node.y}" r="{node.radius + ring:.1f}" '

@@ -6,11 +6,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from aimwell.explain.explanation import Explanation
 from aimwell.reports import figures
+from aimwell.reports.articles import anchor_of, explained_targets, measured_in
 from aimwell.reports.data import ReportData, in_words
-from aimwell.reports.drawing import drawn_edges
-from aimwell.reports.export import file_stem
 from aimwell.reports.summary import Recommendation, caveats, recommend
 
 #: More genes than this are left to targets.tsv, so that the page stays light.
@@ -41,7 +39,7 @@ def page_sections(report: ReportData) -> tuple[dict[str, Any], dict[str, Any]]:
         "independent": _independent(report, drawn),
         "planted": _planted(report, drawn),
         "table": {k: table[k] for k in ("shown", "total")},
-        "targets": _targets(report, labels, drawn),
+        "targets": explained_targets(report, labels, drawn),
     }
     return sections, {"table": table, "figures": drawn}
 
@@ -72,32 +70,14 @@ def _top(report: ReportData) -> list[dict[str, Any]]:
         {
             "row": row,
             "gene": gene,
-            "anchor": _anchor(row["symbol"]) if gene in explained else "",
+            "anchor": anchor_of(row["symbol"]) if gene in explained else "",
             "share": round(100 * float(row["score"]) / best, 1),
             "reason": explained[gene].sentence if gene in explained else "Not explained.",
-            "evidence": [_measured(report, name, gene) for name in report.contrasts],
+            "evidence": [measured_in(report, name, gene) for name in report.contrasts],
             "drugs": list(report.drugs.get(gene, ())),
         }
         for gene, row in zip(table.index.astype(str), table.to_dict("records"), strict=True)
     ]
-
-
-def _measured(report: ReportData, contrast: str, gene: str) -> dict[str, Any]:
-    block = report.evidence.blocks[contrast]
-    if not bool(block["observed"][gene]):
-        return {"observed": False}
-    effect, error = float(block["effect"][gene]), float(block["effect_se"][gene])
-    return {
-        "observed": True,
-        "effect": effect,
-        "low": effect - 1.96 * error,
-        "high": effect + 1.96 * error,
-        "q": float(block["q"][gene]),
-        "z": float(block["z"][gene]),
-        "n": int(block["n_observed"][gene]) if pd.notna(block["n_observed"][gene]) else None,
-        "detection": float(block["detection_rate"][gene]),
-        "found": bool(block["q"][gene] < 0.05),
-    }
 
 
 def _run(report: ReportData) -> dict[str, Any]:
@@ -310,7 +290,7 @@ def ranked_table(report: ReportData, labels: Mapping[str, str]) -> dict[str, Any
     columns.append(_column("discordance", "RNA–protein z", "effect", across["discordance"], 2))
     drugs = ["; ".join(report.drugs.get(str(g), ())) for g in table.index]
     columns.append(_column("drugs", "Drugs", "text", drugs))
-    anchors = [_anchor(s) if g in explained else "" for g, s in table["symbol"].items()]
+    anchors = [anchor_of(s) if g in explained else "" for g, s in table["symbol"].items()]
     ids = [str(g) for g in table.index]
     return {
         "columns": columns,
@@ -334,97 +314,3 @@ def _values(values: Any, digits: int | None = None) -> list[Any]:
 
 def _short(value: float) -> float:
     return float(f"{value:.2g}")
-
-
-def _anchor(symbol: object) -> str:
-    return f"target-{file_stem(str(symbol))}"
-
-
-def _targets(
-    report: ReportData, labels: Mapping[str, str], drawn: dict[str, figures.Figure]
-) -> list[dict[str, Any]]:
-    table = report.ranking.table
-    known = frozenset(str(g) for g in table.index[table["is_known"].astype(bool)])
-    found = []
-    for k, explanation in enumerate(report.explanations):
-        key = f"subgraph-{k}"
-        drawn[key] = figures.subgraph(explanation, report.evidence, labels, known)
-        measured = [_measured(report, name, explanation.gene) for name in report.contrasts]
-        names = [labels[name] for name in report.contrasts]
-        found.append(
-            {
-                "gene": explanation.gene,
-                "symbol": explanation.symbol,
-                "anchor": _anchor(explanation.symbol),
-                "row": table.loc[explanation.gene].to_dict(),
-                "sentence": explanation.sentence,
-                "explanation": explanation,
-                "figure": key,
-                "drugs": list(report.drugs.get(explanation.gene, ())),
-                "shares": _shares(explanation),
-                "evidence": _intervals(measured, names),
-                "discordance": report.evidence.across["discordance"].get(explanation.gene),
-                "discordance_class": report.evidence.across["discordance_class"].get(
-                    explanation.gene
-                ),
-                "edges": _edges(explanation),
-                "described": _described(explanation),
-            }
-        )
-    return found
-
-
-def _shares(explanation: Explanation) -> list[dict[str, Any]]:
-    most = max((abs(v) for v in explanation.shares.values()), default=0.0) or 1.0
-    return [
-        {
-            "name": in_words(name),
-            "value": value,
-            "spread": explanation.spread.get(name),
-            "left": round(50 - 50 * abs(value) / most, 2) if value < 0 else 50,
-            "width": round(50 * abs(value) / most, 2),
-        }
-        for name, value in explanation.shares.items()
-    ]
-
-
-def _intervals(measured: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
-    """Place effects and intervals on one axis, in percent of its width."""
-    ends = [abs(m[k]) for m in measured if m["observed"] for k in ("low", "high")]
-    reach: float = max([*ends, 0.25]) * 1.05
-
-    def at(value: float) -> float:
-        return round(50 + 50 * value / reach, 2)
-
-    rows = []
-    for m, name in zip(measured, names, strict=True):
-        row = {**m, "label": name}
-        if m["observed"]:
-            row |= {"x": at(m["effect"]), "from": at(m["low"]), "to": at(m["high"])}
-        rows.append(row)
-    return rows
-
-
-def _edges(explanation: Explanation) -> list[dict[str, Any]]:
-    symbols = explanation.nodes["symbol"]
-    rows = drawn_edges(explanation).iloc[::-1].to_dict("records")
-    return [
-        {
-            "source": str(symbols.get(r["source_id"], r["source_id"])),
-            "relation": str(r["relation"]).replace("_", " "),
-            "target": str(symbols.get(r["target_id"], r["target_id"])),
-            "attribution": r["attribution"],
-            "weight": r["weight"],
-            "evidence": str(r.get("evidence") or "").replace("|", ", "),
-            "detail": str(r.get("detail") or "").replace("|", ", "),
-        }
-        for r in rows
-    ]
-
-
-def _described(explanation: Explanation) -> str:
-    n, e = len(explanation.subgraph_nodes), len(explanation.subgraph_edges)
-    return (
-        f"Subgraph around {explanation.symbol}: {n} nodes and {e} edges; "
-        "the table of edges below it says the same in words."
-    )
