@@ -47,4 +47,4 @@ def family_folds(families: "pd.Series[str]", known: pd.Index, k: int, seed: int)
         fold_of[str(family)] = fold
         targets[fold] += n_known
         members[fold] += n_genes
-    return families.astype(str).map(fold_of).to_numpy(np.int64)
+    return families.astype(str).map(fold_of).to_numpy(np.int64, copy=True)

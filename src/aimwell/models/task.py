@@ -244,7 +244,7 @@ def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
     for relation in tables:
         start[relation.name], total = total, total + len(relation.edges)
     for relation in graph.gene_relations():
-        source, target = _ends(graph, relation, genes)
+        source, target = _ends(graph, relation)
         weight = relation.edges["weight"].to_numpy(float)
         row = start[relation.name] + np.arange(len(weight))
         if relation.directed:
@@ -286,13 +286,13 @@ def _set_arcs(
 ) -> tuple[_Arcs, list[_Arcs], pd.MultiIndex]:
     """Give arcs into all sets, arcs out of them per relation, and the sets in their order."""
     kinds = sorted({r.target_type for r in graph.set_relations()})
-    pairs = [(kind, name) for kind in kinds for name in graph.nodes[kind].index]
+    pairs = [(kind, name) for kind in kinds for name in sorted(graph.nodes[kind].index)]
     set_ids = pd.MultiIndex.from_tuples(pairs, names=["type", "id"]) if pairs else _no_sets()
     first = {kind: [k for k, _ in pairs].index(kind) for kind in {k for k, _ in pairs}}
     empty = np.zeros(0, dtype=np.int64)
     into, out = [(empty, empty, empty.astype(float), empty)], []
     for relation in graph.set_relations():
-        gene, group = _ends(graph, relation, genes)
+        gene, group = _ends(graph, relation)
         group = group + first.get(relation.target_type, 0)
         size = np.bincount(group, minlength=len(pairs))[group]
         row = start[relation.name] + np.arange(len(gene))
@@ -317,12 +317,11 @@ def _stack(arcs: list[_Arcs], n: int, n_sources: int) -> SparseOperator:
     return build_operator(to, of, weight, (len(arcs) * n, n_sources), row)
 
 
-def _ends(
-    graph: TargetGraph, relation: Relation, genes: pd.Index | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    index: Mapping[str, pd.Index] = {
-        kind: genes if genes is not None and kind == GENE else table.index
-        for kind, table in graph.nodes.items()
+def _ends(graph: TargetGraph, relation: Relation) -> tuple[np.ndarray, np.ndarray]:
+    # sorted, as everywhere in the task: the order of rows in the node tables carries no meaning
+    index = {
+        kind: pd.Index(sorted(graph.nodes[kind].index))
+        for kind in {relation.source_type, relation.target_type}
     }
     edges = relation.edges
     return (
