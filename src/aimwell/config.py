@@ -31,7 +31,16 @@ INTERACTION_READERS: Final = (
 EDGE_RELATIONS: Final = ("interacts", "activates", "inhibits", "induces", "represses", "regulates")
 ID_TYPES: Final = ("mixed", "symbol", "hgnc", "ensembl_gene", "entrez", "uniprot")
 #: Readers of pathways, complexes, families and terms that ``[[graph.sources]]`` may name.
-SET_READERS: Final = ("reactome",)
+SET_READERS: Final = (
+    "reactome",
+    "reactome_mapping",
+    "gmt",
+    "corum",
+    "complex_portal",
+    "signor_complexes",
+    "famplex",
+    "go",
+)
 #: Readers that ``[[known_targets.sources]]`` may name.
 LABEL_READERS: Final = ("genes", "drugcentral", "repurposing_hub")
 

@@ -18,7 +18,7 @@ from aimwell.knowledge.gene_sets import (
 from aimwell.knowledge.graph import GENE, Relation, TargetGraph
 from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
 from aimwell.knowledge.known_targets import build_known_targets
-from aimwell.knowledge.set_sources import read_sets
+from aimwell.knowledge.set_sources import SET_NAMES, read_sets
 from aimwell.knowledge.sources.biogrid import read_biogrid
 from aimwell.knowledge.sources.hgnc import read_hgnc
 from aimwell.knowledge.sources.starter import read_starter_graph
@@ -28,7 +28,7 @@ from aimwell.provenance import Source, Step, sha256_of
 __all__ = ["build_graph", "build_known_targets", "identifier_table"]
 
 #: Names that the evidence of an edge is known by.
-EVIDENCE = {"biogrid": "BioGRID", "reactome": "Reactome"}
+EVIDENCE = {"biogrid": "BioGRID", **SET_NAMES}
 
 
 def build_graph(config: RunConfig) -> TargetGraph:
@@ -101,7 +101,7 @@ def _source(config: RunConfig, database: GraphSource) -> Source:
     path = config.path(database.path)
     read_first = path.is_file()  # a missing file is the reader's to refuse, with a better message
     return Source(
-        EVIDENCE[database.reader],
+        database.name or EVIDENCE.get(database.reader, path.stem),
         database.release,
         database.licence or "unknown",
         database.url,

@@ -72,7 +72,7 @@ def _unpack(path: Path, what: str) -> bytes:
     return data
 
 
-def read_table(
+def read_table(  # noqa: PLR0913  every database bends the format in its own way
     path: Path,
     what: str,
     columns: Sequence[str],
@@ -80,6 +80,9 @@ def read_table(
     comment: str = "",
     encoding: str = "utf-8",
     quoted: bool = True,
+    separator: str = "\t",
+    or_else: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read named columns of a tab-separated file with a header line, all as text.
 
@@ -90,6 +93,9 @@ def read_table(
         comment: Lines before the header that start with this are skipped.
         encoding: As for ``read_lines``.
         quoted: Whether double quotes enclose fields.
+        separator: What separates fields.
+        or_else: The names of the same columns in another release of the database.
+        optional: Columns that are kept where the file has them.
 
     Returns:
         One row per line, in file order; blank fields are empty strings.
@@ -102,10 +108,15 @@ def read_table(
     first = 0
     while comment and first < len(lines) and lines[first].startswith(comment):
         first += 1
-    rows = split_rows(lines[first:], path, what, first_line=first + 1, quoted=quoted)
+    rows = split_rows(
+        lines[first:], path, what, separator=separator, first_line=first + 1, quoted=quoted
+    )
     header = [name.strip() for name in next(rows, (0, [""]))[1]]
+    if or_else and all(c in header for c in or_else):
+        columns = or_else
     if missing := [c for c in columns if c not in header]:
         raise InputError(wrong_file(path, what, lines, f"it lacks the columns {some(missing, 4)}"))
+    columns = [*columns, *(c for c in optional if c in header)]
     if twice := [c for c in columns if header.count(c) > 1]:
         raise InputError(f"'{path}' has the column '{twice[0]}' {header.count(twice[0])} times")
     keep = [header.index(c) for c in columns]

@@ -105,6 +105,39 @@ def with_genes(sets: GeneSets, genes: Mapping[str, str]) -> GeneSets:
     return replace(sets, members=known.reset_index(drop=True), steps=(*sets.steps, step))
 
 
+def inherited(sets: GeneSets) -> GeneSets:
+    """Hand the members of every set to the sets above it, and record how many that adds.
+
+    Example:
+        >>> members = pd.DataFrame({"set_id": ["low", "top"], "name": ["A", "B"]})
+        >>> parents = pd.DataFrame({"set_id": ["low"], "parent_id": ["top"]})
+        >>> sets = GeneSets(pd.Series({"low": "low", "top": "top"}), members, parents)
+        >>> inherited(sets).members[["set_id", "name"]].to_numpy().tolist()
+        [['low', 'A'], ['top', 'A'], ['top', 'B']]
+    """
+    pairs = zip(sets.parents["set_id"].tolist(), sets.parents["parent_id"].tolist(), strict=True)
+    digraph = nx.DiGraph(pairs)
+    members = sets.members if "detail" in sets.members else sets.members.assign(detail="")
+    own: dict[str, set[str]] = {}
+    for key, name in zip(members["set_id"].tolist(), members["name"].tolist(), strict=True):
+        own.setdefault(key, set()).add(name)
+    every = {key: set(names) for key, names in own.items()}
+    for key in nx.topological_sort(digraph):
+        for parent in digraph.successors(key):
+            every.setdefault(parent, set()).update(every.get(key, ()))
+    more = [(key, name, "") for key, names in every.items() for name in names - own.get(key, set())]
+    table = pd.DataFrame(more, columns=["set_id", "name", "detail"], dtype=str)
+    joined = pd.concat([members[["set_id", "name", "detail"]], table])
+    joined = joined.sort_values(["set_id", "name", "detail"], ignore_index=True)
+    step = Step(
+        f"{sets.evidence}: memberships, direct and inherited",
+        len(members),
+        len(joined),
+        "a member of a set is a member of the sets above it",
+    )
+    return replace(sets, members=joined, steps=(*sets.steps, step))
+
+
 def no_parents() -> pd.DataFrame:
     """Give the ``parents`` of sets without a hierarchy."""
     return pd.DataFrame({"set_id": [], "parent_id": []}, dtype=str)

@@ -8,13 +8,14 @@ import pandas as pd
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_lines, split_rows, wrong_file
-from aimwell.knowledge.gene_sets import GeneSets
+from aimwell.knowledge.gene_sets import GeneSets, inherited, no_parents
 from aimwell.provenance import Step
 
 NAME: Final = "Reactome"
 GMT: Final = "a Reactome gene-set file (GMT)"
 HIERARCHY: Final = "a Reactome pathway hierarchy"
 NAMES: Final = "Reactome pathway names"
+MAPPING: Final = "a Reactome mapping such as UniProt2Reactome"
 _ID: Final = re.compile(r"R-[A-Z]{3}-\d+")
 _HUMAN: Final = "R-HSA-"
 
@@ -35,7 +36,7 @@ def read_reactome(gmt: Path, hierarchy: Path | None = None, names: Path | None =
         InputError: Another file, a set listed twice, a malformed line, or a cyclic hierarchy.
     """
     titles, members, steps = _read_gmt(gmt)
-    parents = pd.DataFrame({"set_id": [], "parent_id": []}, dtype=str)
+    parents = no_parents()
     if hierarchy:
         parents, step = _read_hierarchy(hierarchy)
         steps.append(step)
@@ -47,6 +48,55 @@ def read_reactome(gmt: Path, hierarchy: Path | None = None, names: Path | None =
         titles.setdefault(key, key)
     named = pd.Series(titles, dtype=str).sort_index()
     return GeneSets(named, members, parents, tuple(steps), evidence=NAME)
+
+
+def read_reactome_mapping(path: Path, hierarchy: Path | None = None) -> GeneSets:
+    """Read human pathways from ``UniProt2Reactome.txt`` or its Ensembl and NCBI counterparts.
+
+    Args:
+        path: Identifier, pathway id, address, pathway name, evidence code, species; the lowest
+            level, or all levels.
+        hierarchy: ``ReactomePathwaysRelation.txt``; then genes are handed up to the pathways
+            above, which the file of the lowest level does not list.
+
+    Returns:
+        Sets by Reactome id; ``detail`` is the evidence code (``TAS`` or ``IEA``).
+
+    Raises:
+        InputError: Another file, a malformed line, no human pathway, or a cyclic hierarchy.
+    """
+    lines = read_lines(path, MAPPING)
+    titles: dict[str, str] = {}
+    rows: dict[tuple[str, str, str], None] = {}
+    foreign, count = [], 0
+    for number, row in split_rows(lines, path, MAPPING, quoted=False):
+        if not any(row):
+            continue
+        count += 1
+        if len(row) != 6 or not row[0] or not _ID.fullmatch(row[1]):
+            found = (
+                f"line {number} is not identifier, pathway, address, name, evidence and species: "
+                f"'{lines[number - 1][:60]}'"
+            )
+            raise InputError(wrong_file(path, MAPPING, lines, found))
+        if row[1].startswith(_HUMAN):
+            titles[row[1]] = row[3].strip()
+            rows[(row[1], row[0], row[4])] = None
+        else:
+            foreign.append(row[1])
+    if not rows:
+        raise InputError(f"'{path}' has no human pathway (R-HSA-…): {some(foreign)}")
+    steps = [_human_only(f"{NAME}: human memberships", count, len(rows), foreign)]
+    members = pd.DataFrame(list(rows), columns=["set_id", "name", "detail"], dtype=str)
+    parents = no_parents()
+    if hierarchy:
+        parents, step = _read_hierarchy(hierarchy)
+        steps.append(step)
+    for key in (*parents["set_id"], *parents["parent_id"]):
+        titles.setdefault(key, key)
+    named = pd.Series(titles, dtype=str).sort_index()
+    sets = GeneSets(named, members, parents, tuple(steps), evidence=NAME)
+    return inherited(sets) if hierarchy else sets
 
 
 def _read_gmt(path: Path) -> tuple[dict[str, str], pd.DataFrame, list[Step]]:
