@@ -72,3 +72,18 @@ class Evidence:
     def genes(self) -> pd.Index:
         """HGNC ids, sorted, shape ``(n,)``."""
         return self.across.index
+
+    def with_genes(self, genes: pd.Index) -> "Evidence":
+        """Add rows for genes that were not measured; every value missing, ``observed`` False."""
+        union = pd.Index(sorted(self.genes.union(genes)), name=self.genes.name)
+        blocks = {}
+        for name, block in self.blocks.items():
+            wider = block.reindex(union)
+            wider["observed"] = wider["observed"].eq(True)
+            wider["n_observed"] = wider["n_observed"].fillna(0).astype(block["n_observed"].dtype)
+            blocks[name] = wider
+        across = self.across.reindex(union)
+        across["coverage"] = across["coverage"].fillna(0.0)
+        if "discordance_class" in across:
+            across["discordance_class"] = across["discordance_class"].fillna("undetermined")
+        return Evidence(blocks, self.kinds, across, self.sources, self.steps)

@@ -1,0 +1,127 @@
+"""The run folder: tables, explanations, checks, the page, and the manifest last."""
+
+import shutil
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+import aimwell
+from aimwell.cohorts.evidence import Evidence
+from aimwell.pipeline.tables import step_rows
+from aimwell.provenance import sha256_of, to_plain, write_atomically, write_json
+from aimwell.reports.data import ReportData
+from aimwell.reports.export import write_explanation, write_targets
+from aimwell.reports.page import write_report
+from aimwell.trust.checks import check_ranking, recovered
+
+if TYPE_CHECKING:
+    from aimwell.pipeline.stages import Stages
+
+PACKAGES: Final = ("torch", "torch-geometric", "captum", "numpy", "scipy", "pandas", "scikit-learn")
+
+
+def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) -> None:
+    """Write everything that people and programs read."""
+    ranking, evidence = stages.ranking, stages.evidence
+    drugs = drugs_of(stages)
+    checks = check_ranking(stages.task, ranking, stages.evidence, stages.explanations)
+    independent = recovered(ranking, stages.check.genes) if stages.check else pd.DataFrame()
+    manifest = _manifest(stages)
+    paths = write_targets(folder, ranking, evidence, drugs)
+    paths.append(_write_evidence(folder / "evidence.parquet", evidence))
+    paths.append(_write_table(folder / "identifiers.tsv", stages.identifiers))
+    write_json(
+        folder / "checks.json",
+        {"checks": checks, "ladder": ranking.metrics, "independent": independent},
+    )
+    paths.append(folder / "checks.json")
+    shutil.rmtree(folder / "explanations", ignore_errors=True)
+    for explanation in stages.explanations:
+        paths += write_explanation(folder / "explanations", explanation)
+    ranks = ranking.table["rank"]
+    truth = None if planted is None else planted.assign(rank=planted["gene"].map(ranks))
+    write_report(
+        folder / "report.html",
+        ReportData(
+            manifest=manifest,
+            designs=stages.designs,
+            evidence=evidence,
+            ranking=ranking,
+            checks=checks,
+            explanations=stages.explanations,
+            independent=independent,
+            planted=truth,
+            drugs=drugs,
+        ),
+    )
+    paths.append(folder / "report.html")
+    digests = {p.relative_to(folder).as_posix(): sha256_of(p) for p in paths}
+    write_json(folder / "manifest.json", {**manifest, "outputs": digests})
+
+
+def drugs_of(stages: "Stages") -> dict[str, list[str]]:
+    """Name the drugs of every known target, from the sources of the known targets."""
+    tables = [k.table for k in (stages.known, stages.check) if k is not None]
+    if stages.config.graph.preset == "starter":
+        from aimwell.knowledge.sources.starter import read_starter_drugs
+
+        starter = read_starter_drugs()
+        symbol_to_gene = {s: g for g, s in stages.graph.symbols.items()}
+        named = pd.DataFrame(
+            {"gene": starter["symbol"].map(symbol_to_gene), "detail": starter["drug"]}
+        )
+        tables.append(named.dropna())
+    found: dict[str, set[str]] = {}
+    for table in tables:
+        for gene, detail in zip(table["gene"], table["detail"], strict=True):
+            found.setdefault(str(gene), set()).update(d for d in str(detail).split("|") if d)
+    return {gene: sorted(names) for gene, names in sorted(found.items()) if names}
+
+
+def _manifest(stages: "Stages") -> dict[str, Any]:
+    config = stages.config
+    sources = (
+        *stages.graph.sources,
+        *stages.known.sources,
+        *(stages.check.sources if stages.check else ()),
+        *stages.evidence.sources,
+    )
+    steps = [
+        *step_rows("graph", stages.graph.steps),
+        *step_rows("known targets", stages.known.steps),
+        *step_rows("check targets", stages.check.steps if stages.check else ()),
+        *step_rows("cohort", stages.evidence.steps),
+        *step_rows("task", stages.task.steps),
+    ]
+    settings = to_plain(config)
+    # where a run happens is not part of what it is: the same run elsewhere has the same manifest
+    for place in ("output", "data", "jobs"):
+        settings["run"].pop(place)
+    return {
+        "format": "aimwell-run-1",
+        "key": stages.keys.whole,
+        "title": config.run.title,
+        "config": settings,
+        "versions": {"aimwell": aimwell.__version__, **{p: metadata.version(p) for p in PACKAGES}},
+        "seeds": {"run": config.run.seed, "repeats": config.model.seeds},
+        "inputs": to_plain(list(dict.fromkeys(sources))),
+        "files": stages.keys.files,
+        "steps": steps,
+        "designs": to_plain(stages.designs),
+    }
+
+
+def _write_evidence(path: Path, evidence: Evidence) -> Path:
+    parts = {n: b.add_prefix(f"{n}_") for n, b in sorted(evidence.blocks.items())}
+    wide = pd.concat([*parts.values(), evidence.across], axis=1)
+    with write_atomically(path) as temporary:
+        wide.rename_axis("hgnc_id").to_parquet(temporary)
+    return path
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> Path:
+    with write_atomically(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+    return path

@@ -1,0 +1,137 @@
+"""From a run file to a run folder, resuming where an earlier call stopped."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from aimwell.config import RunConfig
+from aimwell.errors import RunError, some
+from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.keys import Keys, keys_of, verify_unchanged
+from aimwell.pipeline.progress import Progress, Silent
+from aimwell.provenance import sha256_of
+
+STAGES = ".stages"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where a run is and whether anything had to be computed."""
+
+    folder: Path
+    reused: bool
+
+    @property
+    def page(self) -> Path:
+        """The page that people read."""
+        return self.folder / "report.html"
+
+    def targets(self) -> pd.DataFrame:
+        """Read the ranked table."""
+        return pd.read_csv(self.folder / "targets.tsv", sep="\t")
+
+    def checks(self) -> dict[str, Any]:
+        """Read the checks and the ladder."""
+        found: dict[str, Any] = json.loads((self.folder / "checks.json").read_text("utf-8"))
+        return found
+
+
+def run(
+    config: RunConfig, *, progress: Progress | None = None, planted: pd.DataFrame | None = None
+) -> RunResult:
+    """Do everything that a run file asks for and write the run folder.
+
+    Every stage whose inputs, settings and code are those of an earlier call is reused, fit by fit
+    and target by target, so a killed run resumes and ends with the same bytes. All inputs are read
+    and checked before the folder is touched.
+
+    Args:
+        config: What to do.
+        progress: Told what is going on.
+        planted: Truth of a simulated cohort (``gene``, ``symbol``, ``held_back``), for the page.
+
+    Returns:
+        The run folder, and whether everything was there already.
+
+    Raises:
+        AimwellError: Input, design, labels or folder cannot be used; nothing was written.
+    """
+    tell = progress or Silent()
+    folder = Path(config.run.output)
+    refuse_foreign(folder)
+    with _lock(folder, wanted=folder.exists()):
+        keys = keys_of(config)
+        if _is_complete(folder, keys):
+            tell.reuse("the whole run")
+            return RunResult(folder, reused=True)
+        from aimwell.pipeline.stages import Stages
+
+        stages = Stages(config, keys, StageCache(folder / STAGES), tell)
+        stages.read()
+        verify_unchanged(config, keys.files)
+        with _lock(folder, wanted=not folder.exists()):
+            stages.keep()
+            stages.fit()
+            stages.explain()
+            stages.write(folder, planted)
+    return RunResult(folder, reused=False)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds something else.
+
+    Raises:
+        RunError: The path is a file, or a folder with files that no run wrote.
+    """
+    if folder.is_file():
+        raise RunError(f"'{folder}' is a file; name a folder in run.output or --output")
+    if not folder.is_dir():
+        return
+    inside = [p.name for p in folder.iterdir() if p.name != ".lock"]
+    if inside and STAGES not in inside and MANIFEST not in inside:
+        raise RunError(
+            f"'{folder}' is no run folder: it holds {some(sorted(inside))}; name an empty or new "
+            "folder in run.output or --output"
+        )
+
+
+@contextmanager
+def _lock(folder: Path, *, wanted: bool) -> Iterator[None]:
+    """Hold the run folder; the system lets go when the process ends, however it ends."""
+    if not wanted:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise RunError(
+            f"another run is working in '{folder}'; wait for it, or name another folder with "
+            "--output"
+        ) from error
+    except OSError as error:
+        raise RunError(f"cannot write to '{folder}': {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_complete(folder: Path, keys: Keys) -> bool:
+    """True if the manifest was written by the same inputs, settings and code, and files match."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        outputs: dict[str, str] = manifest["outputs"]
+        return manifest["key"] == keys.whole and all(
+            sha256_of(folder / name) == digest for name, digest in outputs.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

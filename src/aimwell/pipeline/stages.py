@@ -1,0 +1,250 @@
+"""The stages of a run, each made once and taken from the cache afterwards."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from aimwell.cohorts.design import Design
+from aimwell.cohorts.evidence import Evidence
+from aimwell.cohorts.harmonise import harmonise
+from aimwell.cohorts.reading import read_cohort
+from aimwell.config import RunConfig
+from aimwell.explain.explanation import Explanation
+from aimwell.knowledge.build import build_graph, build_known_targets, identifier_table
+from aimwell.knowledge.graph import TargetGraph
+from aimwell.knowledge.identifiers import IdentifierTable
+from aimwell.knowledge.labels import KnownTargets
+from aimwell.knowledge.store import read_graph, write_graph
+from aimwell.models.baselines import ladder
+from aimwell.models.ranking import Ranking, rank_genes
+from aimwell.models.task import TargetTask, build_task
+from aimwell.models.training import Member, member_units
+from aimwell.pipeline import outputs, tables
+from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.keys import Keys
+from aimwell.pipeline.progress import Progress
+from aimwell.pipeline.workers import (
+    explain_and_keep,
+    fit_and_keep,
+    in_processes,
+    one_thread,
+    without_names,
+)
+from aimwell.provenance import content_hash, to_plain
+from aimwell.reports.export import read_explanation
+
+Value = TypeVar("Value")
+
+
+class Stages:
+    """One run, stage by stage: ``read``, ``keep``, ``fit``, ``explain``, ``write``.
+
+    Args:
+        config: What to do.
+        keys: Hashes of the inputs of every stage.
+        cache: Where finished stages are.
+        progress: Told what is going on.
+    """
+
+    graph: TargetGraph
+    evidence: Evidence
+    designs: Mapping[str, Mapping[str, Any]]
+    identifiers: pd.DataFrame
+    known: KnownTargets
+    check: KnownTargets | None
+    task: TargetTask
+    ranking: Ranking
+    explanations: list[Explanation]
+
+    def __init__(
+        self, config: RunConfig, keys: Keys, cache: StageCache, progress: Progress
+    ) -> None:
+        self.config, self.keys, self.cache, self.progress = config, keys, cache, progress
+        self._unsaved: list[tuple[str, str, Callable[[Path], None]]] = []
+        self._table: IdentifierTable | None = None
+        self.members: list[Member] = []
+
+    def read(self) -> None:
+        """Read and check every input; nothing is written."""
+        keys = self.keys
+        with one_thread():
+            self.graph = self._stage(
+                "graph",
+                keys.graph,
+                lambda: build_graph(self.config),
+                lambda value, entry: write_graph(value, entry / "graph"),
+                lambda entry: read_graph(entry / "graph"),
+            )
+            self.known = self._known(keys.known, self.config.known_targets.sources, "known targets")
+            self.check = None
+            if self.config.known_targets.check:
+                self.check = self._known(
+                    keys.check, self.config.known_targets.check, "check targets"
+                )
+            measured, self.designs, self.identifiers = self._stage(
+                "evidence", keys.evidence, self._measure, _save_measured, _load_measured
+            )
+            self.evidence = measured.with_genes(self.graph.genes)
+            self.task = build_task(
+                self.graph,
+                measured,
+                self.known,
+                folds=self.config.model.folds,
+                seed=self.config.run.seed,
+                withheld=self.check.genes if self.check else None,
+            )
+
+    def keep(self) -> None:
+        """Put what was read into the cache."""
+        self.cache.sweep()
+        for stage, key, save in self._unsaved:
+            self.cache.put(stage, key, save)
+        self._unsaved.clear()
+
+    def fit(self) -> None:
+        """Fit what is missing of the ensemble, score the ladder, and rank."""
+        model, seed = self.config.model, self.config.run.seed
+        keys = {u: content_hash([self.keys.task, u]) for u in member_units(model)}
+        todo = [(u, k) for u, k in keys.items() if not self.cache.has("member", k)]
+        if todo:
+            self.progress.start("fitting networks", len(keys))
+            self.progress.advance(len(keys) - len(todo))
+            slim = without_names(self.task)
+            calls = [(slim, u, k, model, seed, self.cache.folder) for u, k in todo]
+            for _ in in_processes(fit_and_keep, calls, self.config.run.jobs):
+                self.progress.advance()
+        else:
+            self.progress.reuse("networks")
+        self.members = [
+            Member.from_arrays(tables.load_arrays(self.cache.path("member", k) / "member.npz"))
+            for k in keys.values()
+        ]
+        rungs = self._stage(
+            "ladder",
+            self.keys.task,
+            self._ladder,
+            lambda value, entry: value.to_parquet(entry / "ladder.parquet"),
+            lambda entry: pd.read_parquet(entry / "ladder.parquet"),
+        )
+        self.keep()
+        with one_thread():
+            self.ranking = rank_genes(self.task, self.members, rungs)
+
+    def explain(self) -> None:
+        """Explain the best targets that are not explained yet."""
+        genes = list(self.ranking.table.index[: self.config.explain.top])
+        keys = {g: content_hash([self.keys.task, self.config.explain, g]) for g in genes}
+        todo = [(g, k) for g, k in keys.items() if not self.cache.has("explanation", k)]
+        if todo:
+            self.progress.start("explaining targets", len(keys))
+            self.progress.advance(len(keys) - len(todo))
+            blocks = self._blocks(todo)
+            calls = [
+                (self.task, self.members, self.evidence, b, self.config.explain, self.cache.folder)
+                for b in blocks
+            ]
+            for done in in_processes(explain_and_keep, calls, self.config.run.jobs):
+                self.progress.advance(done)
+        else:
+            self.progress.reuse("explanations")
+        self.explanations = [
+            read_explanation(_explanation_file(self.cache.path("explanation", k)))
+            for k in keys.values()
+        ]
+
+    def write(self, folder: Path, planted: pd.DataFrame | None) -> None:
+        """Write the run folder, the manifest last."""
+        self.progress.start("writing the report")
+        outputs.write_outputs(self, folder, planted)
+
+    def _stage(
+        self,
+        name: str,
+        key: str,
+        make: Callable[[], Value],
+        save: Callable[[Value, Path], None],
+        load: Callable[[Path], Value],
+    ) -> Value:
+        if self.cache.has(name, key):
+            self.progress.reuse(name)
+            return load(self.cache.path(name, key))
+        self.progress.start(name)
+        value = make()
+        self._unsaved.append((name, key, lambda entry: save(value, entry)))
+        return value
+
+    def _known(self, key: str, sources: Any, name: str) -> KnownTargets:
+        return self._stage(
+            name.replace(" ", "-"),
+            key,
+            lambda: build_known_targets(sources, self.config, self._identifiers()),
+            tables.save_known,
+            tables.load_known,
+        )
+
+    def _identifiers(self) -> IdentifierTable:
+        if self._table is None:
+            self._table = identifier_table(self.config, self.graph)
+        return self._table
+
+    def _measure(self) -> tuple[Evidence, dict[str, dict[str, Any]], pd.DataFrame]:
+        cohort = read_cohort(self.config, self._identifiers())
+        evidence, designs = harmonise(cohort, self.config.contrasts)
+        steps = (*cohort.steps, *(s for d in designs.values() for s in d.steps), *evidence.steps)
+        whole = Evidence(
+            evidence.blocks,
+            evidence.kinds,
+            evidence.across,
+            tuple(dict.fromkeys((*cohort.sources, *evidence.sources))),
+            tuple(dict.fromkeys(steps)),
+        )
+        return whole, {n: _design_row(d) for n, d in designs.items()}, cohort.identifiers
+
+    def _ladder(self) -> pd.DataFrame:
+        self.progress.start("scoring the ladder of baselines")
+        with one_thread():
+            return ladder(self.task)
+
+    def _blocks(self, todo: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+        """Share targets out to processes, those of one fold together: they share a path."""
+        folds = dict(zip(self.task.genes, self.task.folds, strict=True))
+        ordered = sorted(todo, key=lambda item: (folds[item[0]], item[0]))
+        parts = np.array_split(np.arange(len(ordered)), min(self.config.run.jobs, len(ordered)))
+        return [[ordered[i] for i in part] for part in parts]
+
+
+def _design_row(design: Design) -> dict[str, Any]:
+    return {
+        "n_case": design.n_case,
+        "n_control": design.n_control,
+        "pairs": design.n_pairs,
+        "information_retained": design.information,
+        "verdict": design.verdict,
+        "notes": list(design.notes),
+    }
+
+
+def _save_measured(
+    value: tuple[Evidence, Mapping[str, Mapping[str, Any]], pd.DataFrame], entry: Path
+) -> None:
+    evidence, designs, identifiers = value
+    tables.save_evidence(evidence, entry)
+    tables.write_facts(entry / "designs.json", to_plain(designs))
+    identifiers.astype(str).to_parquet(entry / "identifiers.parquet")
+
+
+def _load_measured(
+    entry: Path,
+) -> tuple[Evidence, Mapping[str, Mapping[str, Any]], pd.DataFrame]:
+    return (
+        tables.load_evidence(entry),
+        tables.read_facts(entry / "designs.json"),
+        pd.read_parquet(entry / "identifiers.parquet"),
+    )
+
+
+def _explanation_file(entry: Path) -> Path:
+    return next(p for p in sorted(entry.glob("*.json")) if p.name != "done.json")

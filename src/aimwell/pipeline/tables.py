@@ -1,0 +1,89 @@
+"""Evidence, known targets and members as files, and back."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aimwell.cohorts.evidence import Evidence
+from aimwell.knowledge.labels import KnownTargets
+from aimwell.provenance import Source, Step, to_plain
+
+
+def save_evidence(evidence: Evidence, folder: Path) -> None:
+    """Write one Parquet file per block and the rest as JSON."""
+    for number, (_, block) in enumerate(sorted(evidence.blocks.items())):
+        block.to_parquet(folder / f"block{number}.parquet")
+    evidence.across.to_parquet(folder / "across.parquet")
+    facts = {
+        "kinds": {k: evidence.kinds[k] for k in sorted(evidence.blocks)},
+        "sources": evidence.sources,
+        "steps": evidence.steps,
+    }
+    write_facts(folder / "evidence.json", facts)
+
+
+def load_evidence(folder: Path) -> Evidence:
+    """Undo ``save_evidence``."""
+    facts = read_facts(folder / "evidence.json")
+    kinds: dict[str, str] = facts["kinds"]
+    blocks = {
+        name: pd.read_parquet(folder / f"block{number}.parquet")
+        for number, name in enumerate(sorted(kinds))
+    }
+    across = pd.read_parquet(folder / "across.parquet")
+    return Evidence(blocks, kinds, across, sources_of(facts), steps_of(facts))
+
+
+def save_known(known: KnownTargets, folder: Path) -> None:
+    """Write known targets as Parquet and JSON."""
+    known.table.reset_index(drop=True).to_parquet(folder / "known.parquet")
+    write_facts(folder / "known.json", {"sources": known.sources, "steps": known.steps})
+
+
+def load_known(folder: Path) -> KnownTargets:
+    """Undo ``save_known``."""
+    facts = read_facts(folder / "known.json")
+    table = pd.read_parquet(folder / "known.parquet")
+    return KnownTargets(table, sources_of(facts), steps_of(facts))
+
+
+def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Write named arrays without pickle."""
+    with path.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read named arrays; a file that needs pickle is refused by numpy."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def write_facts(path: Path, facts: dict[str, Any]) -> None:
+    """Write plain values as JSON, keeping their order."""
+    path.write_text(json.dumps(to_plain(facts), ensure_ascii=False), encoding="utf-8")
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read what ``write_facts`` wrote."""
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return facts
+
+
+def sources_of(facts: dict[str, Any]) -> tuple[Source, ...]:
+    """Rebuild sources from JSON."""
+    return tuple(Source(**s) for s in facts["sources"])
+
+
+def steps_of(facts: dict[str, Any]) -> tuple[Step, ...]:
+    """Rebuild steps from JSON."""
+    return tuple(Step(**{**s, "examples": tuple(s["examples"])}) for s in facts["steps"])
+
+
+def step_rows(stage: str, steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Give steps as rows of the manifest."""
+    return [{"stage": stage, **to_plain(step)} for step in steps]

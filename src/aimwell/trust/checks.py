@@ -1,0 +1,140 @@
+"""Checks that every run makes of its own ranking."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from aimwell.cohorts.evidence import Evidence
+from aimwell.explain.explanation import Explanation
+from aimwell.models.ranking import NETWORK, Ranking
+from aimwell.models.task import TargetTask
+from aimwell.trust.check import Check
+
+
+def check_ranking(
+    task: TargetTask,
+    ranking: Ranking,
+    evidence: Evidence,
+    explanations: Sequence[Explanation],
+) -> list[Check]:
+    """Measure what a reader should know before believing a ranking.
+
+    Args:
+        task: Labels and folds.
+        ranking: Scores and ladder.
+        evidence: For missing values that know the labels.
+        explanations: For the completeness of the attributions.
+    """
+    table = ranking.table.reindex(task.genes)
+    return [
+        _ladder_check(ranking),
+        _degree_check(table),
+        _stability_check(table),
+        *_missingness_checks(task, evidence),
+        *_completeness_check(explanations),
+    ]
+
+
+def recovered(ranking: Ranking, genes: pd.Index) -> pd.DataFrame:
+    """Say where genes that were kept out of a run landed.
+
+    Returns:
+        One row per gene: ``gene``, ``symbol``, ``rank``, ``best_share`` (rank over the number of
+        genes) and the rank by every baseline; missing where the gene is not in the graph.
+    """
+    table = ranking.table.reindex(genes)
+    rows = pd.DataFrame(
+        {
+            "gene": genes,
+            "symbol": table["symbol"].to_numpy(),
+            "rank": table["rank"].to_numpy(),
+            "best_share": (table["rank"] / len(ranking.table)).to_numpy(),
+        }
+    )
+    for name in ranking.ladder.columns:
+        ranks = ranking.ladder[name].rank(ascending=False, method="average")
+        rows[f"rank: {name}"] = ranks.reindex(genes).to_numpy()
+    return rows.sort_values(["rank", "gene"], ignore_index=True)
+
+
+def _ladder_check(ranking: Ranking) -> Check:
+    precision = ranking.metrics["average_precision"]
+    rivals = precision.drop(NETWORK)
+    lead = float(precision[NETWORK] - rivals.max())
+    return Check(
+        "lead_over_the_ladder",
+        lead,
+        "> 0",
+        lead > 0,
+        f"average precision of the network minus that of the best baseline ({rivals.idxmax()}), "
+        "on known targets that neither saw",
+    )
+
+
+def _degree_check(table: pd.DataFrame) -> Check:
+    unlabelled = table[~table["is_known"]]
+    rho = float(stats.spearmanr(unlabelled["score"], unlabelled["degree"]).statistic)
+    return Check(
+        "score_degree_correlation",
+        rho,
+        "<= 0.5",
+        bool(rho <= 0.5),
+        "Spearman correlation of score and number of neighbours over genes without a label: "
+        "well-studied genes have more edges",
+    )
+
+
+def _stability_check(table: pd.DataFrame) -> Check:
+    top = table.nsmallest(min(100, len(table)), "rank")
+    width = float(((top["rank_high"] - top["rank_low"]) / len(table)).median())
+    return Check(
+        "rank_width_of_the_top",
+        width,
+        "<= 0.05",
+        bool(width <= 0.05),
+        "median distance between the best and the worst rank that single networks give to the "
+        "first 100 genes, as a share of all genes",
+    )
+
+
+def _missingness_checks(task: TargetTask, evidence: Evidence) -> list[Check]:
+    """Does being measured at all tell known targets apart?"""
+    known = task.labels.astype(bool)
+    checks = []
+    for name, block in sorted(evidence.blocks.items()):
+        seen = block["observed"].reindex(task.genes).eq(True).to_numpy()
+        if seen.all() or not seen.any():
+            continue
+        area = float(roc_auc_score(known, seen.astype(float)))
+        checks.append(
+            Check(
+                f"missingness_and_labels: {name}",
+                area,
+                "0.35 to 0.65",
+                bool(0.35 <= area <= 0.65),
+                "how well 'was it measured' alone tells known targets from other genes (0.5: not "
+                "at all); the network is not told which values are missing",
+            )
+        )
+    return checks
+
+
+def _completeness_check(explanations: Sequence[Explanation]) -> list[Check]:
+    if not explanations:
+        return []
+    errors = [e.completeness_error for e in explanations]
+    spread = float(np.std([e.score - e.baseline_score for e in explanations])) or 1.0
+    worst, median = max(errors) / spread, float(np.median(errors)) / spread
+    return [
+        Check(
+            "completeness_of_attributions",
+            median,
+            "<= 0.01",
+            median <= 0.01,
+            "median gap between the sum of the attributions and the score, as a share of the "
+            f"spread of the explained scores (largest: {worst:.3g})",
+        )
+    ]
