@@ -1,0 +1,5 @@
+"""One command per verb, nothing else."""
+
+from aimwell.cli.commands import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,95 @@
+"""Progress on stderr: bars on a terminal, one line a stage elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Bars:
+    """Draws what a pipeline tells, as ``aimwell.pipeline.Progress`` asks.
+
+    Args:
+        hidden: Say nothing at all.
+    """
+
+    def __init__(self, *, hidden: bool = False) -> None:
+        self._hidden = hidden
+        self._drawn: Progress | None = None
+        self._task: TaskID | None = None
+        self._what = ""
+        self._since = 0.0
+        self._total = self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._finish(completed=kind is None)
+        if self._drawn:
+            self._drawn.stop()
+
+    def start(self, what: str, total: int = 0) -> None:
+        """Begin a stage of ``total`` units, 0 where unknown; the one before is finished."""
+        self._finish(completed=True)
+        self._what, self._since, self._total, self._done = what, time.monotonic(), total, 0
+        if self._hidden:
+            return
+        if sys.stderr.isatty():
+            self._task = self._bars().add_task(what, total=total or None)
+
+    def advance(self, units: int = 1) -> None:
+        """Count units of the current stage."""
+        self._done += units
+        if self._drawn and self._task is not None:
+            self._drawn.advance(self._task, units)
+
+    def reuse(self, what: str) -> None:
+        """Note a stage that is taken from an earlier call."""
+        self._finish(completed=True)
+        if self._hidden:
+            return
+        if self._drawn:
+            self._drawn.console.print(f"[dim]reused    {what}[/dim]")
+        else:
+            print(f"reused    {what}", file=sys.stderr)
+
+    def _finish(self, *, completed: bool) -> None:
+        if not self._what or self._hidden:
+            self._what = ""
+            return
+        took = time.monotonic() - self._since
+        count = f" ({self._done} of {self._total})" if self._total else ""
+        word = "done     " if completed else "stopped  "
+        line = f"{word} {self._what}{count}, {took:.1f} s"
+        if self._drawn and self._task is not None:
+            self._drawn.remove_task(self._task)
+            self._drawn.console.print(line, highlight=False)
+        else:
+            print(line, file=sys.stderr)
+        self._task, self._what = None, ""
+
+    def _bars(self) -> "Progress":
+        if self._drawn is None:
+            from rich import progress
+            from rich.console import Console
+
+            self._drawn = progress.Progress(
+                progress.SpinnerColumn(),
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeElapsedColumn(),
+                progress.TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._drawn.start()
+        return self._drawn

@@ -1,0 +1,169 @@
+"""What commands tell a reader on the terminal, and the same facts for machines."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from aimwell.provenance import Step
+
+if TYPE_CHECKING:  # a reused run answers without loading what would compute it
+    from aimwell.cohorts.check import CohortCheck
+    from aimwell.knowledge.summary import GraphSummary
+    from aimwell.pipeline.demo import DemoResult
+    from aimwell.pipeline.run import RunResult
+
+TOP: Final = 10
+
+
+def run_facts(result: "RunResult", seconds: float) -> dict[str, Any]:
+    """Give a finished run as plain facts."""
+    targets = result.targets()
+    columns = ["rank", "symbol", "hgnc_id", "score", "is_known"]
+    checks = result.checks()
+    return {
+        "folder": result.folder,
+        "page": result.page,
+        "reused": result.reused,
+        "seconds": round(seconds, 2),
+        "genes": len(targets),
+        "top": targets.head(TOP)[columns].to_dict("records"),
+        "ladder": checks["ladder"],
+        "checks": checks["checks"],
+    }
+
+
+def demo_facts(result: "DemoResult", seconds: float) -> dict[str, Any]:
+    """Give a finished demonstration as plain facts."""
+    placed = result.placed.rename_axis("scorer").reset_index()
+    return {
+        **run_facts(result.run, seconds),
+        "candidates": result.candidates,
+        "held_back": placed.to_dict("records"),
+        "found": result.found.to_dict("records"),
+    }
+
+
+def tell_run(result: "RunResult", seconds: float) -> None:
+    """Print the best targets and where the page is."""
+    targets = result.targets()
+    print()
+    _table(
+        f"The best {min(TOP, len(targets))} of {len(targets):,} genes",
+        ("rank", "symbol", "score", "between", "known", "neighbours"),
+        (
+            (
+                row.rank,
+                row.symbol,
+                f"{row.score:.2f}",
+                f"{row.rank_low}–{row.rank_high}",
+                "yes" if row.is_known else "",
+                row.degree,
+            )
+            for row in targets.head(TOP).itertuples()
+        ),
+    )
+    _tell_place(result, seconds)
+
+
+def tell_demo(result: "DemoResult", seconds: float) -> None:
+    """Print where the planted targets that were held back landed, against the ladder."""
+    placed = result.placed.sort_values("median_rank", kind="stable")
+    print()
+    _table(
+        f"Median rank of {len(result.found)} planted targets that nobody was told, "
+        f"among {result.candidates} genes",
+        ("ranked by", "median rank", "best"),
+        (
+            (str(name).replace("_", " "), f"{row['median_rank']:g}", f"{row['best_share']:.1%}")
+            for name, row in placed.iterrows()
+        ),
+    )
+    named = ", ".join(
+        f"{symbol} {rank:g}"
+        for symbol, rank in zip(result.found["symbol"], result.found["rank"], strict=True)
+    )
+    print(f"\nRanks of the held-back targets by the network: {named}")
+    _tell_place(result.run, seconds)
+
+
+def tell_steps(steps: Iterable[Step]) -> None:
+    """Print rows in and out of every step, and why rows were lost."""
+    _table(
+        "What came in and what was kept",
+        ("step", "in", "out", "why"),
+        ((s.name, f"{s.rows_in:,}", f"{s.rows_out:,}", _why(s)) for s in steps),
+    )
+
+
+def tell_graph(summary: "GraphSummary") -> None:
+    """Print a graph in numbers."""
+    counts = [(f"{kind} nodes", f"{n:,}") for kind, n in summary.nodes.items()]
+    counts += [(f"{name} edges", f"{n:,}") for name, n in summary.edges.items()]
+    counts += [
+        ("median neighbours of a gene", f"{summary.degree.get('0.5', 0):g}"),
+        ("most neighbours of a gene", f"{summary.degree.get('1.0', 0):g}"),
+        ("genes in the largest component", f"{summary.largest_component:,}"),
+        ("genes in sets only", f"{len(summary.isolated):,}"),
+    ]
+    print()
+    _table("The graph", ("what", "count"), counts)
+    print()
+    _table(
+        "Sources",
+        ("name", "release", "licence"),
+        ((s.name, s.release, s.licence) for s in summary.sources),
+    )
+
+
+def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
+    """Print layers, contrasts and what was lost on the way."""
+    tell_steps(step for step in steps if step.rows_in != step.rows_out)
+    print()
+    _table(
+        "Layers",
+        ("layer", "unit", "looks like", "samples", "genes", "missing", "middle value"),
+        (
+            (a.name, a.unit, a.looks_like, a.samples, a.genes, f"{a.missing:.0%}", f"{a.median:g}")
+            for a in found.layers
+        ),
+    )
+    print()
+    _table(
+        "Contrasts",
+        ("contrast", "case", "control", "pairs", "verdict"),
+        ((c.name, c.n_case, c.n_control, c.n_pairs, c.verdict) for c in found.contrasts),
+    )
+    for contrast in found.contrasts:
+        for line in (*([contrast.problem] if contrast.problem else []), *contrast.notes):
+            print(f"{contrast.name}: {line}")
+
+
+def _tell_place(result: "RunResult", seconds: float) -> None:
+    how = "nothing had changed, so everything was reused" if result.reused else "done"
+    print(f"\n{how[0].upper()}{how[1:]} in {seconds:.0f} s.")
+    print(f"Page:    {result.page.resolve()}")
+    print(f"Folder:  {result.folder.resolve()}")
+
+
+def _why(step: Step) -> str:
+    if step.rows_in == step.rows_out or not step.examples:
+        return step.why
+    return f"{step.why} ({', '.join(step.examples)})"
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    cells = [[_text(value) for value in row] for row in rows]
+    for number, column in enumerate(columns):
+        numeric = bool(cells) and all(row[number][:1].isdigit() for row in cells)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in cells:
+        table.add_row(*row)
+    Console(markup=False, highlight=False).print(table)
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value is pd.NA else str(value)
