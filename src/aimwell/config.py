@@ -41,6 +41,8 @@ SET_READERS: Final = (
     "famplex",
     "go",
 )
+#: Readers that ``[[identifiers.mappings]]`` may name.
+MAPPING_READERS: Final = ("uniprot", "uniprot_secondary", "ncbi_gene", "ncbi_history", "string")
 #: Readers that ``[[known_targets.sources]]`` may name.
 LABEL_READERS: Final = ("genes", "drugcentral", "repurposing_hub")
 
@@ -57,11 +59,31 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
+class NameMapping:
+    """One file of further names; ``reader`` is one of ``MAPPING_READERS``."""
+
+    reader: str
+    path: str
+    release: str = "not stated"
+    licence: str = "unknown"
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class IdentifierSettings:
-    """Which HGNC table resolves names; empty means the genes of the graph itself."""
+    """Which HGNC table resolves names; empty means the genes of the graph itself.
+
+    ``withdrawn`` is HGNC's list of withdrawn entries. ``mappings`` add transcripts, proteins and
+    retired ids. ``online`` asks mygene.info for names that remain lost, and keeps its answers in
+    the file ``cache``.
+    """
 
     hgnc: str = ""
     min_mapped: float = 0.5
+    withdrawn: str = ""
+    mappings: tuple[NameMapping, ...] = ()
+    online: bool = False
+    cache: str = "mygene.json"
 
 
 @dataclass(frozen=True)
@@ -365,6 +387,8 @@ def _check_choices(config: RunConfig, where: str) -> None:
             ("graph.sources.relation", source.relation, EDGE_RELATIONS),
         ]
         _check_range(where, source)
+    mappings = config.identifiers.mappings
+    choices += [("identifiers.mappings.reader", m.reader, MAPPING_READERS) for m in mappings]
     for matrix in config.cohort.matrices:
         choices += [
             ("cohort.matrices.kind", matrix.kind, ("rna", "protein")),

@@ -16,11 +16,11 @@ from aimwell.knowledge.gene_sets import (
     without_leaks,
 )
 from aimwell.knowledge.graph import GENE, Relation, TargetGraph
+from aimwell.knowledge.identifier_sources import hgnc_table
 from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
 from aimwell.knowledge.known_targets import build_known_targets
 from aimwell.knowledge.set_sources import SET_NAMES, read_sets
 from aimwell.knowledge.sources.biogrid import read_biogrid
-from aimwell.knowledge.sources.hgnc import read_hgnc
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.knowledge.store import read_graph
 from aimwell.provenance import Source, Step, sha256_of
@@ -53,8 +53,8 @@ def build_graph(config: RunConfig) -> TargetGraph:
             "[graph] names databases, which needs identifiers.hgnc: the path of the HGNC complete "
             "set that resolves their names"
         )
-    table = _hgnc_table(config)
-    sources: list[Source] = [table.source] if table.source else []
+    table = hgnc_table(config)
+    sources: list[Source] = [*([table.source] if table.source else []), *table.mapping_sources]
     steps = list(table.steps)
     pairs: list[pd.DataFrame] = []
     every: list[GeneSets] = []
@@ -80,21 +80,8 @@ def identifier_table(config: RunConfig, graph: TargetGraph) -> IdentifierTable:
     It is the HGNC table of ``identifiers.hgnc`` or, where none is named, the graph's own genes.
     """
     if config.identifiers.hgnc:
-        return _hgnc_table(config)
+        return hgnc_table(config)
     return IdentifierTable.from_graph(graph)
-
-
-def _hgnc_table(config: RunConfig) -> IdentifierTable:
-    path = config.path(config.identifiers.hgnc)
-    loci = read_hgnc(path)
-    source = Source(
-        "HGNC complete set",
-        path.name,
-        "CC0-1.0",
-        "https://www.genenames.org",
-        sha256=sha256_of(path),
-    )
-    return IdentifierTable.from_hgnc(loci, source)
 
 
 def _source(config: RunConfig, database: GraphSource) -> Source:
@@ -151,6 +138,9 @@ def _to_genes(
     names: list[str], table: IdentifierTable, minimum: float, path: Path, steps: list[Step]
 ) -> dict[str, str]:
     report = table.resolve(names)
+    if table.helper:
+        steps += table.helper.steps
+        table.helper.steps.clear()
     require_mapped(report, minimum, f"'{path}'")
     mapped = report[report["status"] == "mapped"]
     others = report[report["status"] != "mapped"]

@@ -1,8 +1,7 @@
 """Resolve names of genes and proteins to HGNC ids, and account for every name that does not."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pandas as pd
@@ -11,7 +10,18 @@ from aimwell.errors import IdentifierError
 from aimwell.knowledge import name_kinds as kinds
 from aimwell.knowledge.families import gene_families
 from aimwell.knowledge.graph import GENE_COLUMNS, TargetGraph
-from aimwell.knowledge.sources.hgnc import successor
+from aimwell.knowledge.name_index import (
+    Index,
+    Verdict,
+    as_text,
+    fold_case,
+    index_names,
+    members_of,
+    unknown,
+)
+from aimwell.knowledge.name_maps import NameMap
+from aimwell.knowledge.sources.hgnc import successors
+from aimwell.knowledge.sources.mygene_online import OnlineHelper
 from aimwell.provenance import Source, Step
 
 REPORT_COLUMNS: Final = ("name", "hgnc_id", "symbol", "status", "how", "candidates", "reason")
@@ -28,18 +38,23 @@ _SYMBOLS: Final = ("approved symbol", "previous symbol", "alias")
 _WITHDRAWN: Final = "withdrawn symbol"
 _RODENT: Final = "mouse or rat symbol"
 _CONTAMINANT: Final = "contaminant or decoy"
-_GROUP: Final = ";"
-_Index = dict[str, tuple[str, ...]]  # name → HGNC ids
+_GROUPED: Final = "group of"
+ONLINE: Final = "mygene.info (online)"
+#: Columns of the HGNC table that name transcripts, where it has them → kind of name.
+_HGNC_NAMES: Final = {"mane_select": "RefSeq", "refseq_accession": "RefSeq"}
+_MAPPED: Final = "mapped "  # before the kinds of names that mapping files add
+#: Kinds of lost names that are worth asking the online helper for.
+_ASKED: Final = (
+    "symbol",
+    "Ensembl gene",
+    "Ensembl transcript or protein",
+    "Entrez gene",
+    "UniProt accession",
+    "RefSeq accession",
+    "microarray probe",
+    "clone or locus name",
+)
 _Facts = tuple[str, str, str, str]  # symbol, locus group, status, name
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one name stands for: exactly one gene, several candidates, or none, and why."""
-
-    how: str
-    found: tuple[str, ...] = ()
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,8 @@ class IdentifierTable:
         genes: The protein-coding loci with the columns of ``GENE_COLUMNS``.
         source: The table behind it.
         steps: Rows in and out.
+        mapping_sources: The files that added names.
+        helper: Asks online for names that are lost here; None never touches the network.
 
     Make it with ``from_hgnc`` or ``from_graph``.
     """
@@ -59,24 +76,47 @@ class IdentifierTable:
     genes: pd.DataFrame
     source: Source | None = None
     steps: tuple[Step, ...] = ()
-    _index: dict[str, _Index] = field(default_factory=dict, repr=False, compare=False)
+    mapping_sources: tuple[Source, ...] = ()
+    helper: OnlineHelper | None = None
+    _index: dict[str, Index] = field(default_factory=dict, repr=False, compare=False)
     _facts: dict[str, _Facts] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self._facts:  # a copy with another helper or more names: the index is made already
+            return
         live = self.loci[self.loci["status"] == "Approved"]
         for column, how in _KEYS.items():
-            self._index[how] = _index(live.index, live[column])
+            self._index[how] = index_names(live.index, live[column])
         for how in _SYMBOLS:
-            self._index[f"{how} (case ignored)"] = _fold_case(self._index[how])
+            self._index[f"{how} (case ignored)"] = fold_case(self._index[how])
         dead = self.loci[self.loci["status"] != "Approved"]
         old = dead["symbol"].str.replace("~withdrawn", "", regex=False)
-        self._index[_WITHDRAWN] = _index(dead.index, old)
+        self._index[_WITHDRAWN] = index_names(dead.index, old)
         columns = [self.loci[c].tolist() for c in ("symbol", "locus_group", "status", "name")]
         self._facts.update(zip(self.loci.index, zip(*columns, strict=True), strict=True))
+        for column, kind in _HGNC_NAMES.items():
+            if column in live:
+                names = live[column].str.replace(r"(ENST\d+|N[MR]_\d+)\.\d+", r"\1", regex=True)
+                for name, genes in index_names(live.index, names).items():
+                    self._add(
+                        "Ensembl transcript" if name.startswith("ENST") else kind, name, genes
+                    )
+
+    def _add(self, kind: str, name: str, genes: tuple[str, ...]) -> None:
+        """Let a name of a mapping file stand for genes, unless it already does."""
+        self._index.setdefault(_MAPPED + kind, {}).setdefault(name, genes)
 
     @classmethod
-    def from_hgnc(cls, loci: pd.DataFrame, source: Source | None = None) -> "IdentifierTable":
-        """Make the table from the rows of ``read_hgnc``."""
+    def from_hgnc(
+        cls,
+        loci: pd.DataFrame,
+        source: Source | None = None,
+        withdrawn: pd.DataFrame | None = None,
+    ) -> "IdentifierTable":
+        """Make the table from the rows of ``read_hgnc`` and ``read_hgnc_withdrawn``."""
+        if withdrawn is not None:
+            new = withdrawn[~withdrawn.index.isin(loci.index)]
+            loci = pd.concat([loci, new]).sort_index().fillna("")
         approved = loci[loci["status"] == "Approved"]
         coding = approved[approved["locus_group"] == PROTEIN_CODING]
         family, families = gene_families(coding)
@@ -101,7 +141,33 @@ class IdentifierTable:
         )
         return cls(loci, genes[list(GENE_COLUMNS)])
 
-    def resolve(self, names: Iterable[object], *, protein_coding: bool = True) -> pd.DataFrame:
+    def with_names(self, maps: Sequence[NameMap]) -> "IdentifierTable":
+        """Add the names of mapping files: transcripts, proteins, retired and secondary ids.
+
+        A name of an earlier file is not changed by a later one, and none changes what HGNC says.
+        """
+        index = {k: dict(v) if k.startswith(_MAPPED) else v for k, v in self._index.items()}
+        table = replace(self, _index=index)
+        steps: list[Step] = []
+        for found in maps:
+            targets = {t: table._judge(t) for t in found.table["target"].unique()}
+            new: dict[tuple[str, str], set[str]] = {}
+            columns = (found.table[c].tolist() for c in ("kind", "name", "target"))
+            for kind, name, target in zip(*columns, strict=True):
+                if not targets[target].reason:
+                    new.setdefault((kind, name), set()).update(targets[target].found)
+            for (kind, name), genes in new.items():
+                if genes:
+                    table._add(kind, name, tuple(sorted(genes)))
+            lost = sorted(t for t, verdict in targets.items() if verdict.reason)
+            why = "names of what is no gene of HGNC" if lost else ""
+            name = f"{found.source}: names added"
+            steps += [*found.steps, Step(name, len(found.table), len(new), why, tuple(lost[:3]))]
+        return replace(table, steps=(*self.steps, *steps))
+
+    def resolve(
+        self, names: Iterable[object], *, protein_coding: bool = True, razor: bool = False
+    ) -> pd.DataFrame:
         """Resolve names of any kind, in any mixture.
 
         The order is: approved symbol, unique previous symbol, unique alias, then ids by their
@@ -110,6 +176,8 @@ class IdentifierTable:
         Args:
             names: Symbols, HGNC, Ensembl, Entrez or UniProt ids, or groups joined by ``;``.
             protein_coding: False also lets other loci resolve.
+            razor: A group of proteins of several genes is mapped to the gene of its first member;
+                ``candidates`` then names them all. By default such a group is ambiguous.
 
         Returns:
             One row per name, in the given order; columns ``name``, ``hgnc_id``, ``symbol`` (both
@@ -131,12 +199,46 @@ class IdentifierTable:
              ['', 'ambiguous', 'date'],
              ['', 'lost', 'mouse or rat symbol']]
         """
-        texts = [_text(name) for name in names]
-        rows = {text: self._row(text, protein_coding) for text in dict.fromkeys(texts)}
+        texts = [as_text(name) for name in names]
+        rows = {text: self._row(text, protein_coding, razor) for text in dict.fromkeys(texts)}
+        if self.helper:
+            rows |= self._ask(rows, protein_coding)
         return pd.DataFrame([rows[t] for t in texts], columns=list(REPORT_COLUMNS), dtype=str)
 
-    def _row(self, name: str, protein_coding: bool) -> tuple[str, ...]:
+    def _ask(
+        self, rows: dict[str, tuple[str, ...]], protein_coding: bool
+    ) -> dict[str, tuple[str, ...]]:
+        """Judge lost names by what the online helper says they stand for."""
+        asked = [
+            name
+            for name, row in rows.items()
+            if row[3] == "lost" and not row[5] and kinds.kind_of_name(name) in _ASKED
+        ]
+        if not asked or not self.helper:
+            return {}
+        answers = self.helper.ask(asked)
+        found = {}
+        for name, ids in answers.items():
+            genes = tuple(g for g in ids if g in self._facts)
+            if genes:
+                found[name] = self._say(name, Verdict(ONLINE, genes), protein_coding)
+        return found
+
+    def _row(self, name: str, protein_coding: bool, razor: bool) -> tuple[str, ...]:
         verdict = self._judge(name)
+        if razor and verdict.how.startswith(_GROUPED) and len(verdict.found) > 1:
+            return self._razor(name, verdict, protein_coding)
+        return self._say(name, verdict, protein_coding)
+
+    def _razor(self, name: str, group: Verdict, protein_coding: bool) -> tuple[str, ...]:
+        """Let the first member that is one gene stand for the group, and name the others."""
+        members = [self._judge(part) for part in members_of(name)]
+        first = next((v for v in members if len(v.found) == 1 and not v.reason), None)
+        row = self._say(name, first or group, protein_coding)
+        candidates = "|".join(sorted(self._facts[g][0] for g in group.found))
+        return (*row[:4], f"{group.how}, multi_gene: the first decides", candidates, row[6])
+
+    def _say(self, name: str, verdict: Verdict, protein_coding: bool) -> tuple[str, ...]:
         symbols = [self._facts[g][0] for g in verdict.found]
         candidates = "|".join(sorted(symbols))
         if verdict.reason or len(symbols) != 1:
@@ -159,11 +261,12 @@ class IdentifierTable:
             or self._as_symbol(clean, _SYMBOLS)
             or self._as_withdrawn(clean)
             or self._as_id(clean)
+            or self._as_mapped(clean)
             or self._as_group(clean)
             or self._as_date(clean)
             or self._as_rodent(clean)
             or self._as_symbol(clean.upper(), [f"{how} (case ignored)" for how in _SYMBOLS])
-            or _unknown(clean)
+            or unknown(clean)
         )
 
     def _as_number(self, name: str) -> Verdict | None:
@@ -172,6 +275,9 @@ class IdentifierTable:
         if not match:
             return None
         found = self._index["Entrez"].get(match[1], ())
+        for kind in () if found else ("Entrez", "retired Entrez"):
+            if found := self._index.get(_MAPPED + kind, {}).get(match[1], ()):
+                return Verdict(f"{kind}, by a mapping file", found)
         return Verdict("Entrez", found, "" if found else "no human gene has this Entrez id")
 
     def _as_symbol(self, name: str, hows: Iterable[str]) -> Verdict | None:
@@ -207,29 +313,51 @@ class IdentifierTable:
 
     def _known(self, how: str, key: str, stripped: str) -> Verdict:
         found = self._index[how].get(key, ())
+        if not found and (found := self._index.get(_MAPPED + how, {}).get(key, ())):
+            return Verdict(f"{how}, by a mapping file{stripped}", found)
         return Verdict(how + stripped, found, "" if found else f"no gene in HGNC has this {how} id")
+
+    def _as_mapped(self, name: str) -> Verdict | None:
+        """Look up transcripts, proteins, RefSeq and entry names, and LOC numbers as Entrez ids."""
+        if match := kinds.LOC.fullmatch(name):
+            verdict = self._as_number(match[1])
+            return Verdict("LOC number", verdict.found) if verdict and verdict.found else None
+        match = kinds.VERSIONED.fullmatch(name)
+        key, version = (match["name"], match["version"] or "") if match else (name, "")
+        for kind in ("Ensembl transcript", "Ensembl protein", "RefSeq", "UniProt entry name"):
+            if found := self._index.get(_MAPPED + kind, {}).get(key, ()):
+                stripped = f", version {version} stripped" if version else ""
+                return Verdict(kind + stripped, found)
+        return None
 
     def _as_hgnc_id(self, gene: str) -> Verdict:
         """Look up an id, and follow withdrawn entries to what replaced them."""
-        seen: list[str] = []
-        while gene in self._facts and gene not in seen:
-            _, _, status, title = self._facts[gene]
+        if gene not in self._facts:
+            return Verdict("HGNC id", reason="not in this HGNC table")
+        found: set[str] = set()
+        seen, waiting = {gene}, [gene]
+        while waiting:
+            entry = waiting.pop()
+            _, _, status, title = self._facts[entry]
             if status == "Approved":
-                how = f"HGNC id, withdrawn {seen[0]} followed" if seen else "HGNC id"
-                return Verdict(how, (gene,))
-            seen.append(gene)
-            target = successor(title)
-            gene = next(iter(self._index["approved symbol"].get(target, (target,))))
-        reason = "withdrawn by HGNC without a successor" if seen else "not in this HGNC table"
-        return Verdict("HGNC id", reason=reason)
+                found.add(entry)
+                continue
+            for target in successors(title):
+                after = next(iter(self._index["approved symbol"].get(target, (target,))))
+                if after in self._facts and after not in seen:
+                    seen.add(after)
+                    waiting.append(after)
+        how = "HGNC id" if found == {gene} else f"HGNC id, withdrawn {gene} followed"
+        if not found:
+            return Verdict("HGNC id", reason="withdrawn by HGNC without a successor")
+        return Verdict(how, tuple(sorted(found)))
 
     def _as_group(self, name: str) -> Verdict | None:
         """Read ``P1;P2`` (a protein group), ``A /// B`` (one probe) and ``TP53|7157`` (synonyms).
 
         Members that no gene is known for do not count; every other member must be the same gene.
         """
-        text = name.replace(" /// ", _GROUP).replace("|", _GROUP)
-        members = [part.strip() for part in text.split(_GROUP) if part.strip()]
+        members = members_of(name)
         if not members or (len(members) == 1 and members[0] == name):
             return None
         for part in members:
@@ -241,7 +369,7 @@ class IdentifierTable:
         if "|" in name and len(certain) == 1:
             found = sorted(certain)  # synonyms of one gene: the clear one decides
         hows = sorted({v.how for v in verdicts if v.found})
-        how = f"group of {len(members)}" + (f", by {' and '.join(hows)}" if hows else "")
+        how = f"{_GROUPED} {len(members)}" + (f", by {' and '.join(hows)}" if hows else "")
         if not found:
             return Verdict(how, reason=f"no member is known: {verdicts[0].reason or 'empty'}")
         if len(found) == 1 and not certain:
@@ -267,34 +395,6 @@ class IdentifierTable:
             return None
         found = self._index["approved symbol"].get(name.upper(), ())
         return Verdict(_RODENT, found, "written like a mouse or rat gene; human genes are needed")
-
-
-def _unknown(name: str) -> Verdict:
-    kind = kinds.kind_of_name(name)
-    return Verdict(kind, reason=f"unknown {kind}; {kinds.advice_for(kind)}")
-
-
-def _text(name: object) -> str:
-    if isinstance(name, date):  # a datetime or pandas timestamp is a date, too
-        return name.isoformat()[:10] if name == name else ""  # noqa: PLR0124  NaT is not itself
-    return "" if name is None or name is pd.NA or name != name else str(name)  # noqa: PLR0124
-
-
-def _index(genes: pd.Index, column: "pd.Series[str]") -> _Index:
-    found: _Index = {}
-    for gene, names in zip(genes.tolist(), column.tolist(), strict=True):
-        for name in dict.fromkeys(names.split("|")) if names else ():
-            found[name] = (*found.get(name, ()), gene)
-    found.pop("", None)
-    return found
-
-
-def _fold_case(index: _Index) -> _Index:
-    folded: _Index = {}
-    for name, genes in index.items():
-        upper = name.upper()
-        folded[upper] = tuple(sorted({*folded[upper], *genes})) if upper in folded else genes
-    return folded
 
 
 def require_mapped(report: pd.DataFrame, minimum: float, where: str) -> None:

@@ -11,6 +11,11 @@ UNIPROT: Final = re.compile(
 FASTA: Final = re.compile(r"(?:sp|tr)\|([A-Z0-9]+(?:-\d+)?)\|(\w+)")
 HGNC_ID: Final = re.compile(r"(?i)HGNC:(\d+)")
 ENTREZ: Final = re.compile(r"(\d+)(\.0)?")
+LOC: Final = re.compile(r"LOC(\d+)")
+#: A transcript or protein with a version, a STRING id with its taxon.
+VERSIONED: Final = re.compile(
+    r"(?:9606\.)?(?P<name>ENS[TP]\d{11}|[NX][MRP]_\d+)(?P<version>\.\d+)?"
+)
 
 #: Kind → (pattern of the whole name, what to do about it). First hit wins.
 KINDS: Final = (
@@ -19,7 +24,7 @@ KINDS: Final = (
     (
         "Ensembl transcript or protein",
         re.compile(r"(9606\.)?ENS[TP]\d{11}(\.\d+)?"),
-        "sum or map them to Ensembl genes first",
+        "sum or map them to Ensembl genes first, or name a file in [[identifiers.mappings]]",
     ),
     (
         "gene of another species",
@@ -41,7 +46,7 @@ KINDS: Final = (
     (
         "RefSeq accession",
         re.compile(r"[NX][MRPC]_\d+(\.\d+)?"),
-        "map them to Entrez or Ensembl genes first",
+        "map them to Entrez or Ensembl genes first, or name a file in [[identifiers.mappings]]",
     ),
     (
         "microarray probe",

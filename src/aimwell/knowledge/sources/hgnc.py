@@ -25,6 +25,8 @@ COLUMNS: Final = (
     "ensembl_gene_id",
     "uniprot_ids",
 )
+#: Columns that name transcripts, in the release of the whole set but not in every export.
+OPTIONAL: Final = ("mane_select", "refseq_accession")
 
 
 def read_hgnc(path: Path) -> pd.DataFrame:
@@ -33,12 +35,13 @@ def read_hgnc(path: Path) -> pd.DataFrame:
     Returns:
         One row per locus, indexed by HGNC id and sorted by it, all text; columns ``symbol``,
         ``name``, ``locus_group``, ``status``, ``alias_symbol``, ``prev_symbol``, ``gene_group``,
-        ``gene_group_id``, ``entrez_id``, ``ensembl_gene_id``, ``uniprot_ids``.
+        ``gene_group_id``, ``entrez_id``, ``ensembl_gene_id``, ``uniprot_ids``,
+        and where the file has them ``mane_select`` and ``refseq_accession``.
 
     Raises:
         InputError: Not this table, a malformed id, or an id or approved symbol that occurs twice.
     """
-    table = read_table(path, WHAT, COLUMNS)
+    table = read_table(path, WHAT, COLUMNS, optional=OPTIONAL)
     wrong = table[~table["hgnc_id"].str.fullmatch(r"HGNC:\d+")]
     if len(wrong):
         raise InputError(
@@ -54,16 +57,18 @@ def read_hgnc(path: Path) -> pd.DataFrame:
     return table
 
 
-def successor(name: str) -> str:
-    """Read from the name of a withdrawn entry which gene replaces it; empty where none does.
+def successors(name: str) -> tuple[str, ...]:
+    """Read from the name of a withdrawn entry which genes replace it; none where none does.
 
     Example:
-        >>> successor("symbol withdrawn, see HGNC:9591")
-        'HGNC:9591'
-        >>> successor("symbol withdrawn, see [BRCA1](/data/gene-symbol-report/BRCA1)")
-        'BRCA1'
-        >>> successor("entry withdrawn")
-        ''
+        >>> successors("symbol withdrawn, see HGNC:9591")
+        ('HGNC:9591',)
+        >>> successors("symbol withdrawn, see [BRCA1](/data/gene-symbol-report/BRCA1)")
+        ('BRCA1',)
+        >>> successors("symbol withdrawn, see HGNC:1100 HGNC:1101")
+        ('HGNC:1100', 'HGNC:1101')
+        >>> successors("entry withdrawn")
+        ()
     """
-    found = re.search(r"\bsee (?:also )?\[?([A-Za-z0-9][A-Za-z0-9:@_-]*)", name)
-    return found.group(1) if found else ""
+    found = re.search(r"\bsee (?:also )?\[?([A-Za-z0-9][A-Za-z0-9:@_-]*(?: HGNC:\d+)*)", name)
+    return tuple(found.group(1).split()) if found else ()
