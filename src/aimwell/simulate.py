@@ -47,9 +47,9 @@ class SimulationSettings:
     targets: int = 20
     least_out: int = 3
     known_share: float = 0.5
-    effect: float = 2.0
-    own_share: float = 0.3
-    decay: float = 0.5
+    effect: float = 4.0
+    own_share: float = 0.15
+    decay: float = 0.25
     reach: int = 2
     pathway_shift: float = 0.03
     passenger_share: float = 0.1

@@ -1,0 +1,73 @@
+"""Bars of the attribution: equal to Captum on the whole graph, complete, and fast."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+
+from aimwell.bench.bars import Bar, bar
+from aimwell.bench.demo import evidence_of
+from aimwell.config import ExplainSettings, ModelSettings
+from aimwell.explain.attribution import SharedPath, network_inputs
+from aimwell.explain.captum_path import integrate
+from aimwell.knowledge.labels import KnownTargets
+from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.task import TargetTask, build_task
+from aimwell.models.training import Member, Unit, fit_member, load_network
+from aimwell.pipeline.workers import one_thread
+from aimwell.simulate import simulate_cohort
+
+TARGETS = 20
+
+
+def measure(data: str) -> Iterator[Bar]:
+    """Compare with Captum on the whole starter graph; ``data`` is not needed."""
+    del data
+    graph = read_starter_graph()
+    cohort = simulate_cohort(graph, seed=1)
+    known = pd.DataFrame({"gene": cohort.given}).assign(
+        disease="simulated", source="simulated", date="", strength=1.0, detail=""
+    )
+    with one_thread():
+        task = build_task(graph, evidence_of(cohort, 1), KnownTargets(known), folds=5, seed=1)
+        member = fit_member(task, Unit(0, 0), ModelSettings(), 1)
+        yield from _against_captum(task, member)
+        yield from _completeness(task, member)
+
+
+def _against_captum(task: TargetTask, member: Member) -> Iterator[Bar]:
+    steps = 50
+    path = SharedPath(task, member, steps=steps)
+    inputs = [torch.from_numpy(b) for b in network_inputs(task, member)]
+    network = load_network(task, member).double()
+    largest, ours, theirs = 0.0, 0.0, 0.0
+    for target in np.random.default_rng(0).choice(len(task.genes), TARGETS, replace=False):
+        begun = time.perf_counter()
+        mine = path.attribute(int(target))
+        between = time.perf_counter()
+        _, _, values = integrate(network, inputs, task.wiring.operators, int(target), steps)
+        theirs += time.perf_counter() - between
+        ours += between - begun
+        for a, b in zip((*mine.features, *mine.arcs), values, strict=True):
+            largest = max(largest, float(np.abs(a - b / member.scale).max()))
+    yield bar(
+        f"attribution: largest difference to Captum on the whole graph, {TARGETS} targets",
+        largest,
+        "score",
+        "<= 1e-6",
+    )
+    yield bar("attribution: time per target, 50 steps", 1000 * ours / TARGETS, "ms")
+    yield bar("attribution: the same by Captum", 1000 * theirs / TARGETS, "ms")
+
+
+def _completeness(task: TargetTask, member: Member) -> Iterator[Bar]:
+    steps = ExplainSettings().steps
+    path = SharedPath(task, member, steps=steps)
+    found = [path.attribute(target) for target in range(len(task.genes))]
+    spread = float(np.std([a.score - a.baseline_score for a in found]))
+    errors = np.array([a.completeness_error for a in found]) / spread
+    name = f"attribution: completeness error over all genes, {steps} steps"
+    yield bar(f"{name}, median", float(np.median(errors)), "of spread", "<= 0.01")
+    yield bar(f"{name}, 95th percentile", float(np.quantile(errors, 0.95)), "of spread", "<= 0.04")

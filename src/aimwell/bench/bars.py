@@ -1,0 +1,141 @@
+"""What a bar is, and how whole commands are measured."""
+
+import functools
+import importlib
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aimwell.errors import AimwellError, ConfigError, some
+
+BENCHES: Final = ("demo", "coad", "attribution")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One measured number.
+
+    Attributes:
+        name: What was measured.
+        value: The number.
+        unit: Of the number.
+        limit: What it is held against, such as ``"<= 90"``; empty where the number only informs.
+        passed: None without a limit.
+        machine: Where it was measured.
+    """
+
+    name: str
+    value: float
+    unit: str = ""
+    limit: str = ""
+    passed: bool | None = None
+    machine: str = ""
+
+
+def bar(name: str, value: float, unit: str = "", limit: str = "") -> Bar:
+    """Hold a number against a limit: ``"<= 90"``, ``">= 0.9"``, ``"< 2"``, ``"0.4 to 0.6"``.
+
+    Example:
+        >>> bar("wall time", 80.0, "s", "<= 90").passed
+        True
+        >>> bar("chance", 0.7, "", "0.4 to 0.6").passed
+        False
+    """
+    passed = None
+    if " to " in limit:
+        low, high = (float(part) for part in limit.split(" to "))
+        passed = low <= value <= high
+    elif limit:
+        sign, bound = limit.split()
+        against = float(bound)
+        passed = {
+            "<=": value <= against,
+            "<": value < against,
+            ">=": value >= against,
+            ">": value > against,
+            "==": value == against,
+        }[sign]
+    return Bar(name, float(value), unit, limit, passed, machine())
+
+
+@functools.cache
+def machine() -> str:
+    """Name the machine: processor, cores in use, memory, Python."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        found = re.search(r"model name\s*:\s*(.+)", info.read_text(encoding="utf-8"))
+        model = found.group(1).strip() if found else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    python = platform.python_version()
+    return f"{model}, {cores} cores, {memory:.0f} GiB, Python {python}"
+
+
+def run_bench(name: str, data: str = "") -> Iterator[Bar]:
+    """Measure the bars of one benchmark, one by one.
+
+    Args:
+        name: One of ``BENCHES``.
+        data: Folder of the public databases and cohorts, for those that need it.
+
+    Raises:
+        ConfigError: An unknown name, or a benchmark that needs ``data`` without it.
+    """
+    if name not in BENCHES:
+        raise ConfigError(f"there is no benchmark '{name}'; choose from {some(BENCHES, 9)}")
+    measure: Callable[[str], Iterator[Bar]] = importlib.import_module(
+        f"aimwell.bench.{name}"
+    ).measure
+    return measure(data)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Wall seconds, peak memory of the process and its children in GB, and what was printed."""
+
+    seconds: float
+    gigabytes: float
+    output: str
+
+
+def measure_command(*arguments: str, cwd: Path | None = None) -> Measured:
+    """Run ``python -m aimwell`` with arguments and measure the whole process tree.
+
+    Raises:
+        AimwellError: The command failed.
+    """
+    # a small process of its own reports the peak over all descendants that it waited for
+    script = (
+        "import resource, subprocess, sys\n"
+        "done = subprocess.run([sys.executable, '-m', 'aimwell', *sys.argv[1:]],"
+        " capture_output=True, text=True)\n"
+        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n"
+        "print(done.stdout)\n"
+        "print(done.stderr, file=sys.stderr)\n"
+        "print(f'peak {peak}')\n"
+        "sys.exit(done.returncode)\n"
+    )
+    begun = time.monotonic()
+    with_peak = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+    )
+    seconds = time.monotonic() - begun
+    if with_peak.returncode:
+        raise AimwellError(
+            f"'aimwell {' '.join(arguments)}' ended with {with_peak.returncode}: "
+            f"{with_peak.stderr.strip()[-300:]}"
+        )
+    output, _, peak = with_peak.stdout.rpartition("peak ")
+    return Measured(seconds, float(peak) / 2**20, output)

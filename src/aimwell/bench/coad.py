@@ -1,0 +1,77 @@
+"""Bars of the colon cohort: speed, memory, repeatability, and how well known targets are found."""
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from aimwell.bench.bars import Bar, bar, measure_command
+from aimwell.bench.repeats import shuffle_table
+from aimwell.config import RunConfig, read_config
+from aimwell.errors import ConfigError
+from aimwell.pipeline.keys import input_names
+from aimwell.pipeline.run import RunResult, run
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "coad" / "coad.toml"
+
+
+def measure(data: str) -> Iterator[Bar]:
+    """Run ``examples/coad/coad.toml`` from raw files, again, and with every input shuffled."""
+    if not data:
+        raise ConfigError("the colon cohort needs the folder of its public files: --data DIR")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        call = ("run", str(EXAMPLE), "--data", data, "--output", f"{folder}/coad")
+        first = measure_command(*call)
+        yield bar("coad: wall time from raw files, two processes", first.seconds, "s", "<= 600")
+        yield bar("coad: peak memory of the largest process", first.gigabytes, "GB", "< 6")
+        again = measure_command(*call)
+        yield bar("coad: second call", again.seconds, "s", "<= 10")
+        done = RunResult(folder / "coad", reused=True)
+        yield from _result(done)
+        size = done.page.stat().st_size / 1e6
+        yield bar("coad: size of the page", size, "MB", "<= 15")
+        yield _repeat(read_config(EXAMPLE, data=data), done, folder)
+
+
+def _result(done: RunResult) -> Iterator[Bar]:
+    checks = done.checks()
+    ladder = pd.DataFrame(checks["ladder"]).set_index("index")
+    for name in ladder.index:
+        for metric in ("average_precision", "auroc", "recall_at_100"):
+            value = float(ladder.loc[[name], metric].iloc[0])
+            yield bar(f"coad: known targets out of fold, {metric}, {name}", value)
+    best = ladder["average_precision"].drop("network").max()
+    lead = ladder["average_precision"]["network"] - best
+    yield bar("coad: average precision, lead over the best baseline", float(lead), "", "> 0")
+    kept_out = pd.DataFrame(checks["independent"])
+    if len(kept_out):
+        ranks = kept_out.filter(regex="^rank").median()
+        for name, rank in ranks.items():
+            yield bar(f"coad: check targets kept out of the run, median {name}", float(rank))
+    for check in checks["checks"]:
+        if check["name"] == "completeness_of_attributions":
+            yield bar("coad: completeness error, median", check["value"], "of spread", "<= 0.01")
+
+
+def _repeat(config: RunConfig, first: RunResult, folder: Path) -> Bar:
+    """Shuffle the rows of every input, and the columns of matrices, and use one process."""
+    matrices = {m.path for m in config.cohort.matrices} | {config.cohort.sheet.path}
+    for name in input_names(config):
+        shuffle_table(config.path(name), folder / "mixed" / name, columns=name in matrices)
+    settings = dataclasses.replace(
+        config.run, data=str(folder / "mixed"), output=str(folder / "again"), jobs=1
+    )
+    second = run(dataclasses.replace(config, run=settings))
+    same = all(
+        (r.folder / "targets.tsv").read_bytes() == (first.folder / "targets.tsv").read_bytes()
+        for r in (second,)
+    )
+    return bar(
+        "repeat: coad: shuffled inputs and one process: targets.tsv byte-identical",
+        float(same),
+        "",
+        "== 1",
+    )
