@@ -8,6 +8,7 @@ import pandas as pd
 
 from aimwell.cohorts.evidence import Evidence
 from aimwell.config import ExplainSettings
+from aimwell.errors import TaskError
 from aimwell.explain.attribution import Attribution, SharedPath
 from aimwell.explain.explanation import Explanation
 from aimwell.explain.subgraph import grow_subgraph
@@ -37,7 +38,7 @@ def explain_targets(
         settings: Steps along the path and size of the subgraphs.
 
     Raises:
-        TaskError: A gene that is not in the graph.
+        TaskError: A gene that is not in the graph, or whose fold has no network.
     """
     positions = task.positions(genes)
     found: dict[int, Explanation] = {}
@@ -45,6 +46,8 @@ def explain_targets(
         mine = sorted(
             (m for m in members if m.unit.fold == fold), key=lambda member: member.unit.repeat
         )
+        if not mine:
+            raise TaskError(f"no network was fitted without fold {fold}; fit it before explaining")
         paths = [SharedPath(task, m, steps=settings.steps) for m in mine]
         for position in positions[task.folds[positions] == fold]:
             parts = [path.attribute(int(position)) for path in paths]
