@@ -1,0 +1,175 @@
+"""An explanation adds up, speaks of its own gene, and shows what it is made of."""
+
+from dataclasses import replace
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+
+from aimwell.cohorts.cohort import Cohort, Layer
+from aimwell.cohorts.evidence import Evidence
+from aimwell.cohorts.harmonise import harmonise
+from aimwell.config import ContrastSettings, ExplainSettings, ModelSettings
+from aimwell.errors import TaskError
+from aimwell.explain.attribution import SharedPath
+from aimwell.explain.explanation import Explanation
+from aimwell.explain.targets import explain_targets
+from aimwell.knowledge.labels import KnownTargets
+from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.ranking import rank_genes
+from aimwell.models.task import TargetTask, build_task
+from aimwell.models.training import Member, Unit, fit_member
+from aimwell.simulate import simulate_cohort
+
+SETTINGS = ExplainSettings(steps=100, max_nodes=8)
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    cohort = simulate_cohort(read_starter_graph(), seed=41)
+    layers = {
+        "rna": Layer("rna", "rna", "counts", cohort.rna),
+        "protein": Layer("protein", "protein", "log2_ratio", cohort.protein),
+    }
+    contrasts = tuple(
+        ContrastSettings(k, k, "condition", "case", "control", "subject") for k in layers
+    )
+    return harmonise(Cohort(layers, cohort.samples), contrasts)[0]
+
+
+@pytest.fixture(scope="module")
+def task(evidence) -> TargetTask:
+    graph = read_starter_graph()
+    known = simulate_cohort(graph, seed=41).given
+    table = pd.DataFrame({"gene": known}).assign(
+        disease="simulated", source="simulation", date="", strength=1.0, detail=""
+    )
+    return build_task(graph, evidence, KnownTargets(table), folds=2, seed=0)
+
+
+@pytest.fixture(scope="module")
+def members(task) -> list[Member]:
+    settings = ModelSettings(folds=2, seeds=2, epochs=15, hidden=8)
+    units = [Unit(f, r) for f in range(2) for r in range(2)]
+    return [fit_member(task, unit, settings, seed=0) for unit in units]
+
+
+@pytest.fixture(scope="module")
+def genes(task) -> pd.Index:
+    """Two known targets and four others, in no order."""
+    known = task.genes[task.labels == 1]
+    return pd.Index([task.genes[700], known[0], task.genes[5], known[-1], *task.genes[[300, 80]]])
+
+
+@pytest.fixture(scope="module")
+def explained(task, members, evidence, genes) -> list[Explanation]:
+    return explain_targets(task, members, evidence, genes, SETTINGS)
+
+
+def test_genes_are_explained_in_the_order_asked_for(explained, genes, task):
+    assert [e.gene for e in explained] == list(genes)
+    assert [e.symbol for e in explained] == task.graph.symbols[genes].tolist()
+
+
+def test_shares_add_up_to_the_score_of_the_ranking(explained, task, members):
+    ladder = pd.DataFrame({"nothing": 0.0}, task.genes)
+    scores = rank_genes(task, members, ladder).table["score"]
+    for one in explained:
+        assert sum(one.shares.values()) == pytest.approx(one.score, abs=1e-9)
+        assert one.score == pytest.approx(scores[one.gene], abs=1e-4)
+        assert abs(one.shares["rounding"]) < 0.02
+        assert one.shares["starting point"] == one.baseline_score
+
+
+def test_own_shares_are_the_attributions_of_the_gene_itself(explained):
+    for one in explained:
+        own = one.nodes.loc[one.gene]
+        assert one.shares["own rna"] == pytest.approx(own["rna"], abs=1e-12)
+        assert one.shares["own protein"] == pytest.approx(own["protein"], abs=1e-12)
+
+
+def test_the_own_label_of_a_known_target_is_no_part_of_its_explanation(explained, task):
+    known = [e for e in explained if e.gene in set(task.genes[task.labels == 1])]
+    assert len(known) == 2
+    assert all(e.nodes.loc[e.gene, "known targets"] == 0 for e in known)
+
+
+def test_networks_that_saw_the_label_of_a_gene_have_no_say(
+    explained, task, members, evidence, genes
+):
+    fold = task.folds[task.positions(genes[:1])[0]]
+    wild = [
+        m
+        if m.unit.fold == fold
+        else replace(m, parameters={k: v * 0 for k, v in m.parameters.items()})
+        for m in members
+    ]
+    again = explain_targets(task, wild, evidence, genes[:1], SETTINGS)[0]
+    assert again.score == explained[0].score
+    assert again.shares == explained[0].shares
+
+
+def test_the_subgraph_hangs_together_by_its_own_edges(explained):
+    for one in explained:
+        assert one.subgraph_nodes[0] == one.gene
+        assert len(one.subgraph_nodes) <= 8
+        ends = one.subgraph_edges[["source_id", "target_id"]]
+        graph = nx.Graph(ends.itertuples(index=False))
+        graph.add_node(one.gene)
+        assert set(graph) == set(one.subgraph_nodes)
+        assert nx.is_connected(graph)
+        assert set(one.subgraph_nodes) <= set(one.nodes.index)
+
+
+def test_the_listed_edges_are_the_strongest_and_are_edges_of_the_graph(explained, task):
+    relations = task.graph.relations
+    for one in explained:
+        assert len(one.edges) <= 200
+        assert one.edges["attribution"].ne(0).all()
+        row = one.edges.loc[one.edges["attribution"].abs().idxmax()]
+        edges = relations[row["relation"]].edges
+        pair = (edges["source_id"] == row["source_id"]) & (edges["target_id"] == row["target_id"])
+        assert pair.sum() == 1
+        strongest = one.edges["attribution"].abs().max()
+        if len(one.subgraph_edges):
+            assert one.subgraph_edges["attribution"].abs().max() <= strongest
+
+
+def test_edges_between_genes_and_edges_to_sets_have_shares_of_their_own(
+    task, members, explained, genes
+):
+    for one, position in zip(explained, task.positions(genes), strict=True):
+        mine = [m for m in members if m.unit.fold == task.folds[position]]
+        paths = [SharedPath(task, m, steps=SETTINGS.steps) for m in mine]
+        sums = np.array([[a.sum() for a in p.attribute(int(position)).arcs] for p in paths])
+        direct, into, out = sums.mean(axis=0)
+        assert one.shares["interactions"] == pytest.approx(direct, abs=1e-9)
+        assert one.shares["pathways and complexes"] == pytest.approx(into + out, abs=1e-9)
+
+
+def test_the_sentence_names_the_gene_and_says_associated(explained):
+    for one in explained:
+        assert one.sentence.startswith(f"{one.symbol} scores {abs(one.score):.1f} ")
+        assert ("above" if one.score >= 0 else "below") in one.sentence
+        assert "caus" not in one.sentence
+
+
+def test_spread_is_that_of_the_members(explained, task, members, genes):
+    position = task.positions(genes[:1])[0]
+    mine = [m for m in members if m.unit.fold == task.folds[position]]
+    scores = [m.scores[position] for m in mine]
+    assert explained[0].spread["members"] == 2
+    assert explained[0].spread["score"] == pytest.approx(np.std(scores), abs=1e-4)
+
+
+def test_a_gene_outside_the_graph_is_refused(task, members, evidence):
+    with pytest.raises(TaskError, match="not in the graph: 'HGNC:0'"):
+        explain_targets(task, members, evidence, pd.Index(["HGNC:0"]), SETTINGS)
+
+
+def test_a_gene_whose_fold_has_no_network_is_refused(task, members, evidence, genes):
+    fold = task.folds[task.positions(genes[:1])[0]]
+    others = [m for m in members if m.unit.fold != fold]
+    with pytest.raises(TaskError, match=f"no network was fitted without fold {fold}"):
+        explain_targets(task, others, evidence, genes[:1], SETTINGS)
