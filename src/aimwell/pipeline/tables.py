@@ -14,12 +14,12 @@ from aimwell.provenance import Source, Step, to_plain
 
 
 def save_evidence(evidence: Evidence, folder: Path) -> None:
-    """Write one Parquet file per block and the rest as JSON."""
-    for number, (_, block) in enumerate(sorted(evidence.blocks.items())):
+    """Write one Parquet file per block and the rest as JSON; blocks keep their order."""
+    for number, block in enumerate(evidence.blocks.values()):
         block.to_parquet(folder / f"block{number}.parquet")
     evidence.across.to_parquet(folder / "across.parquet")
     facts = {
-        "kinds": {k: evidence.kinds[k] for k in sorted(evidence.blocks)},
+        "kinds": {k: evidence.kinds[k] for k in evidence.blocks},
         "sources": evidence.sources,
         "steps": evidence.steps,
     }
@@ -32,7 +32,7 @@ def load_evidence(folder: Path) -> Evidence:
     kinds: dict[str, str] = facts["kinds"]
     blocks = {
         name: pd.read_parquet(folder / f"block{number}.parquet")
-        for number, name in enumerate(sorted(kinds))
+        for number, name in enumerate(kinds)
     }
     across = pd.read_parquet(folder / "across.parquet")
     return Evidence(blocks, kinds, across, sources_of(facts), steps_of(facts))

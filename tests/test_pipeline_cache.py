@@ -1,0 +1,79 @@
+"""Entries of the cache are whole, absent or made again; nothing in between."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.tables import load_arrays, save_arrays
+
+
+def test_an_entry_is_found_only_under_the_key_it_was_put_with(tmp_path: Path) -> None:
+    cache = StageCache(tmp_path)
+    cache.put("toy", "a" * 64, lambda folder: (folder / "x").write_text("1"))
+    assert cache.has("toy", "a" * 64)
+    assert not cache.has("toy", "b" * 64)
+    assert not cache.has("other", "a" * 64)
+
+
+def test_a_stage_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def save(folder: Path) -> None:
+        (folder / "x").write_text("half")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        StageCache(tmp_path / "cache").put("toy", "k" * 64, save)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_kill_9_while_saving_leaves_no_entry_and_the_next_call_makes_it(tmp_path: Path) -> None:
+    program = f"""
+import os, signal
+from pathlib import Path
+from aimwell.pipeline.cache import StageCache
+def save(folder):
+    (folder / "x").write_text("half of it")
+    os.kill(os.getpid(), signal.SIGKILL)
+StageCache(Path({str(tmp_path)!r})).put("toy", "k" * 64, save)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == -signal.SIGKILL
+    cache = StageCache(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert not cache.has("toy", "k" * 64)
+    cache.sweep()
+    assert list(tmp_path.iterdir()) == []
+    cache.put("toy", "k" * 64, lambda folder: (folder / "x").write_text("all"))
+    assert (cache.path("toy", "k" * 64) / "x").read_text() == "all"
+
+
+@pytest.mark.parametrize("damage", ["change", "remove", "empty the record", "not JSON"])
+def test_a_damaged_entry_counts_as_absent(tmp_path: Path, damage: str) -> None:
+    cache = StageCache(tmp_path)
+    entry = cache.put("toy", "k" * 64, lambda folder: (folder / "x").write_text("good"))
+    {
+        "change": lambda: (entry / "x").write_text("evil"),
+        "remove": (entry / "x").unlink,
+        "empty the record": lambda: (entry / "done.json").write_text(""),
+        "not JSON": lambda: (entry / "done.json").write_text("[1]"),
+    }[damage]()
+    assert not cache.has("toy", "k" * 64)
+    cache.put("toy", "k" * 64, lambda folder: (folder / "x").write_text("again"))
+    assert cache.has("toy", "k" * 64)
+    assert (entry / "x").read_text() == "again"
+
+
+def test_arrays_come_back_as_they_were_and_never_through_pickle(tmp_path: Path) -> None:
+    arrays = {"a": np.array([1.5, np.nan]), "b": np.arange(3)}
+    save_arrays(arrays, tmp_path / "m.npz")
+    found = load_arrays(tmp_path / "m.npz")
+    assert set(found) == set(arrays)
+    np.testing.assert_array_equal(found["a"], arrays["a"])
+    with (tmp_path / "evil.npz").open("wb") as stream:
+        np.savez(stream, a=np.array([{"x": 1}], dtype=object))
+    with pytest.raises(ValueError, match="pickle"):
+        load_arrays(tmp_path / "evil.npz")
