@@ -109,7 +109,7 @@ def test_sets_outside_the_sizes_are_counted(tmp_path: Path) -> None:
 
 def test_a_biogrid_line_with_three_symbols_is_refused(tmp_path: Path) -> None:
     (path,) = write(tmp_path, edges="node1 node2\nTP53 MDM2\nTP53 MDM2 BRCA1\n")
-    with pytest.raises(InputError, match="line 3: 3 symbols where two were expected"):
+    with pytest.raises(InputError, match="line 3: 3 fields where 2 were expected"):
         read_biogrid(path)
 
 
@@ -188,7 +188,7 @@ def test_reactome_has_the_published_counts(real_data: Path) -> None:
 
 def test_biogrid_has_the_measured_counts(real_data: Path) -> None:
     """All loci count here, and case: four names differ from a symbol by case alone."""
-    edges = read_biogrid(real_data / "networks/biogrid_symbol.txt")
+    edges = read_biogrid(real_data / "networks/biogrid_symbol.txt").table
     assert len(edges) == 258_257
     table = IdentifierTable.from_hgnc(read_hgnc(real_data / "ids/hgnc_complete_set_2024-10.txt.gz"))
     names = sorted({*edges["source"].unique(), *edges["target"].unique()})

@@ -27,6 +27,8 @@ INTERACTION_READERS: Final = (
     "signor",
     "string",
 )
+#: Kinds of evidence that a reader keeps where ``channels`` names none.
+DEFAULT_CHANNELS: Final = {"biogrid": ("physical",), "dorothea": ("A", "B", "C")}
 #: Relations between genes, and the kinds of names, that an edge list may declare.
 EDGE_RELATIONS: Final = ("interacts", "activates", "inhibits", "induces", "represses", "regulates")
 ID_TYPES: Final = ("mixed", "symbol", "hgnc", "ensembl_gene", "entrez", "uniprot")
@@ -44,7 +46,18 @@ SET_READERS: Final = (
 #: Readers that ``[[identifiers.mappings]]`` may name.
 MAPPING_READERS: Final = ("uniprot", "uniprot_secondary", "ncbi_gene", "ncbi_history", "string")
 #: Readers that ``[[known_targets.sources]]`` may name.
-LABEL_READERS: Final = ("genes", "drugcentral", "repurposing_hub")
+LABEL_READERS: Final = (
+    "genes",
+    "drugcentral",
+    "repurposing_hub",
+    "dgidb",
+    "dgidb_categories",
+    "chembl",
+    "open_targets_drugs",
+    "open_targets_associations",
+    "open_targets_gold_standards",
+    "hetionet_associations",
+)
 
 
 @dataclass(frozen=True)
@@ -219,14 +232,23 @@ class LabelSource:
     ``genes``: a list in ``genes`` or a file in ``path``. ``drugcentral``: human mechanism targets
     in ``path`` of the drugs that PharmacotherapyDB (``indications``) puts in ``category`` for
     diseases that match ``disease_pattern``. ``repurposing_hub``: targets in ``path`` of drugs of
-    ``phase`` whose indications match ``disease_pattern``.
+    ``phase`` whose indications match ``disease_pattern``. ``dgidb``: as ``drugcentral``, for
+    interactions of a stated type. ``dgidb_categories``: genes of ``category``, such as
+    ``CLINICALLY ACTIONABLE``. ``chembl``: mechanisms in ``path`` on the proteins of ``targets``,
+    of drugs that ``indications`` (of ChEMBL) put at ``min_phase`` or above. ``open_targets_drugs``:
+    known drugs at ``min_phase`` or above. ``open_targets_associations``: from ``min_score``, with
+    the names of diseases in ``indications``. ``open_targets_gold_standards`` (of high confidence)
+    and ``hetionet_associations``: genes of diseases.
     """
 
     reader: str
     path: str = ""
     genes: tuple[str, ...] = ()
     indications: str = ""
+    targets: str = ""
     category: str = "DM"
+    min_phase: float = 4.0
+    min_score: float = 0.5
     phase: str = "Launched"
     disease_pattern: str = ""
     disease: str = ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from aimwell.config import GraphSource, RunConfig
+from aimwell.config import INTERACTION_READERS, GraphSource, RunConfig
 from aimwell.errors import ConfigError, GraphError
 from aimwell.knowledge.edges import build_edges
 from aimwell.knowledge.gene_sets import (
@@ -18,9 +18,11 @@ from aimwell.knowledge.gene_sets import (
 from aimwell.knowledge.graph import GENE, Relation, TargetGraph
 from aimwell.knowledge.identifier_sources import hgnc_table
 from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
+from aimwell.knowledge.interaction_sources import NAMES, evidence_name, read_interactions
+from aimwell.knowledge.interactions import require_id_type
 from aimwell.knowledge.known_targets import build_known_targets
+from aimwell.knowledge.merging import build_relations, records_of, relation_name
 from aimwell.knowledge.set_sources import SET_NAMES, read_sets
-from aimwell.knowledge.sources.biogrid import read_biogrid
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.knowledge.store import read_graph
 from aimwell.provenance import Source, Step, sha256_of
@@ -28,16 +30,18 @@ from aimwell.provenance import Source, Step, sha256_of
 __all__ = ["build_graph", "build_known_targets", "identifier_table"]
 
 #: Names that the evidence of an edge is known by.
-EVIDENCE = {"biogrid": "BioGRID", **SET_NAMES}
+EVIDENCE = {**NAMES, **SET_NAMES}
 
 
 def build_graph(config: RunConfig) -> TargetGraph:
     """Build the graph of ``[graph]``: the starter graph, a graph folder, or databases.
 
     From databases, the nodes are the protein-coding genes with at least one edge or set
-    membership, and the sets that pass ``without_leaks`` and ``within_sizes``. Relations are
-    ``interacts`` (undirected; a pair of several databases is one edge that names them all),
-    ``member_of`` and ``part_of``. The same rows in another order give the same graph.
+    membership, and the sets that pass ``without_leaks`` and ``within_sizes``. Relations are those
+    of the readers: ``interacts`` (undirected), ``activates``, ``inhibits``, ``induces``,
+    ``represses`` and ``regulates`` (directed), ``member_of``, ``part_of`` and those of complexes. A
+    pair of several databases is one edge that names them all, or an edge in a relation per
+    database, as ``merge`` and ``separate`` say. The same rows in another order give the same graph.
 
     Raises:
         ConfigError: Databases are named, but no HGNC table.
@@ -56,19 +60,18 @@ def build_graph(config: RunConfig) -> TargetGraph:
     table = hgnc_table(config)
     sources: list[Source] = [*([table.source] if table.source else []), *table.mapping_sources]
     steps = list(table.steps)
-    pairs: list[pd.DataFrame] = []
+    groups: dict[str, tuple[str, list[pd.DataFrame]]] = {}
     every: list[GeneSets] = []
     for database in config.graph.sources:
         sources.append(_source(config, database))
-        if database.reader == "biogrid":
-            pairs.append(_interactions(config, database, table, steps))
+        if database.reader in INTERACTION_READERS:
+            _add_interactions(groups, config, database, table, steps)
         else:
             every += _gene_sets(config, database, table, steps)
-    relations = {}
-    if pairs:
-        edges, step = build_edges(pd.concat(pairs), "interacts", directed=False)
-        relations["interacts"] = Relation("interacts", GENE, GENE, edges, directed=False)
-        steps.append(step)
+    relations, merged = build_relations(
+        groups, table.genes.index, config.graph.merge, config.graph.max_degree
+    )
+    steps += merged
     set_nodes = _add_sets(every, relations, steps)
     genes = _genes_with_edges(table, relations, steps)
     return TargetGraph({GENE: genes, **set_nodes}, relations, tuple(sources), tuple(steps))
@@ -96,25 +99,26 @@ def _source(config: RunConfig, database: GraphSource) -> Source:
     )
 
 
-def _interactions(
-    config: RunConfig, database: GraphSource, table: IdentifierTable, steps: list[Step]
-) -> pd.DataFrame:
+def _add_interactions(
+    groups: dict[str, tuple[str, list[pd.DataFrame]]],
+    config: RunConfig,
+    database: GraphSource,
+    table: IdentifierTable,
+    steps: list[Step],
+) -> None:
+    """Read the interactions of a database into the groups that become relations."""
     path = config.path(database.path)
-    raw = read_biogrid(path)
-    names = sorted({*raw["source"].unique(), *raw["target"].unique()})
+    found = read_interactions(database, config)
+    steps += found.steps
+    names = require_id_type(found.names.tolist(), found.id_type, f"'{path}'")
     ids = _to_genes(names, table, config.identifiers.min_mapped, path, steps)
-    evidence = EVIDENCE[database.reader]
-    ends = {"source_id": raw["source"].map(ids), "target_id": raw["target"].map(ids)}
-    kept = pd.DataFrame(ends).dropna()
-    steps.append(
-        Step(
-            f"{evidence}: interactions of protein-coding genes",
-            len(raw),
-            len(kept),
-            "a partner is not mapped to a protein-coding gene",
-        )
-    )
-    return _certain(kept, evidence)
+    origin = evidence_name(database)
+    records, done = records_of(found, ids, table.genes.index, origin, database.weight)
+    steps += done
+    alone = database.separate or config.graph.merge == "separate"
+    for kind, rows in records.items():
+        name = relation_name(kind, origin if alone else "")
+        groups.setdefault(name, (kind, []))[1].append(rows)
 
 
 def _gene_sets(

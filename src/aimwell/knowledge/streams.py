@@ -1,0 +1,293 @@
+"""Read large tables block by block: plain, gzipped or inside a zip, and strict about every row."""
+
+import fnmatch
+import gzip
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from aimwell.errors import InputError
+from aimwell.knowledge.files import wrong_file
+
+BLOCK: Final = 8 << 20
+_PEEK: Final = 1 << 16
+_CONVERSION: Final = re.compile(
+    r"In CSV column #(\d+): (?:Row #(\d+): )?.*invalid (?:value '(.*)'|UTF8)", re.DOTALL
+)
+
+
+class _Text(io.RawIOBase):
+    """Bytes of a text with LF line ends and no byte-order mark, whatever the file has."""
+
+    def __init__(self, raw: IO[bytes], start: bytes) -> None:
+        self._raw = raw
+        self._start = start
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._start or self._raw.read(size)
+        self._start = b""
+        if data.endswith(b"\r"):
+            data += self._raw.read(1)
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data
+
+
+@contextmanager
+def open_text(path: Path, what: str, member: str = "") -> Iterator[_Text]:
+    """Open a file for reading in blocks; plain or gzipped is told by the content, not by the name.
+
+    Args:
+        path: The file.
+        what: What it should be, for messages.
+        member: A pattern such as ``*interactome.tsv`` that names one file of a zip archive; without
+            one, an archive is refused.
+
+    Raises:
+        InputError: Missing, a folder, empty, a cut gzip, an archive, or binary.
+    """
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; name the file inside it that is {what}")
+    if not path.exists():
+        raise InputError(f"there is no file '{path}'; it should be {what}")
+    try:
+        with path.open("rb") as stream, _unpacked(stream, path, what, member) as raw:
+            yield _Text(raw, _first_block(raw, path, what))
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"'{path}' is a damaged or incomplete gzip or zip file ({error}); download it again"
+        ) from error
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+
+
+def _unpacked(stream: IO[bytes], path: Path, what: str, member: str) -> IO[bytes]:
+    magic = stream.read(4)
+    stream.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        return gzip.open(stream)  # type: ignore[return-value]
+    if not magic.startswith(b"PK\x03\x04"):
+        return stream
+    if not member:
+        raise InputError(f"'{path}' is a zip archive; unpack it and name {what} inside")
+    archive = zipfile.ZipFile(stream)
+    names = [name for name in archive.namelist() if fnmatch.fnmatch(name, member)]
+    if len(names) != 1:
+        raise InputError(
+            f"'{path}' is a zip archive with {len(names)} files like '{member}', one was expected "
+            f"({what}); unpack it and name the file"
+        )
+    return archive.open(names[0])
+
+
+def _first_block(raw: IO[bytes], path: Path, what: str) -> bytes:
+    data = raw.read(_PEEK)
+    more = data
+    while more and not data.strip():
+        more = raw.read(_PEEK)
+        data = more
+    if not data.strip():
+        raise InputError(f"'{path}' is empty; it should be {what}; download it again")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"'{path}' is UTF-16 text; save it as UTF-8 (it should be {what})")
+    if b"\0" in data[:4096]:
+        raise InputError(f"'{path}' is a binary file; it should be {what}, as text")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def first_lines(path: Path, what: str, member: str = "") -> list[str]:
+    """Read the first lines of a file, at most 64 KiB, to tell its format.
+
+    Raises:
+        InputError: As ``open_text``.
+    """
+    with open_text(path, what, member) as text:
+        data = text.read(_PEEK)
+    lines = data.decode("utf-8", errors="replace").split("\n")
+    return lines[:-1] if len(lines) > 1 and len(data) >= _PEEK else lines
+
+
+def skip_comments(lines: Sequence[str], mark: str) -> int:
+    """Count the lines at the start that begin with ``mark``."""
+    return next((i for i, line in enumerate(lines) if not line.startswith(mark)), len(lines))
+
+
+def stream_table(  # noqa: PLR0913  a table file has that many properties
+    path: Path,
+    what: str,
+    header: Sequence[str],
+    columns: Sequence[str],
+    *,
+    skip: int,
+    separator: str = "\t",
+    quoted: bool = False,
+    numbers: Sequence[str] = (),
+    member: str = "",
+) -> Iterator[dict[str, pa.Array]]:
+    """Read columns of a table block by block.
+
+    Args:
+        path: The file.
+        what: What it should be, for messages.
+        header: Names of all columns of the file, in order.
+        columns: The columns to read.
+        skip: Lines before the first row: comments and the header line.
+        separator: What stands between fields.
+        quoted: Whether double quotes enclose fields, which may then hold line ends.
+        numbers: Those of ``columns`` that hold numbers, blank for missing; the others are text.
+        member: As for ``open_text``.
+
+    Yields:
+        Column name → values of a block of rows.
+
+    Raises:
+        InputError: A row with another number of fields, text where a number was expected, or
+            bytes that are not UTF-8.
+    """
+    wanted = list(dict.fromkeys(columns))
+    bad: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        if not row.text.replace(separator, "").strip():
+            return "skip"
+        bad.append(row)
+        return "error"
+
+    options: dict[str, Any] = {
+        "read_options": pc.ReadOptions(
+            column_names=list(header), use_threads=False, block_size=BLOCK, skip_rows=skip
+        ),
+        "parse_options": pc.ParseOptions(
+            delimiter=separator,
+            quote_char='"' if quoted else False,
+            newlines_in_values=quoted,
+            invalid_row_handler=refuse,
+        ),
+        "convert_options": pc.ConvertOptions(
+            column_types={c: pa.float64() if c in numbers else pa.string() for c in wanted},
+            include_columns=wanted,
+            strings_can_be_null=False,
+            null_values=["", "-", "NA", "None", "null"],
+        ),
+    }
+    with open_text(path, what, member) as text:
+        try:
+            reader = pc.open_csv(pa.PythonFile(text, mode="r"), **options)
+            for batch in reader:
+                yield {name: batch.column(name) for name in wanted}
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):  # a header and not one row: the caller refuses that
+                return
+            raise InputError(_explain(error, bad, path, what, header, wanted)) from error
+
+
+def _explain(
+    error: Exception,
+    bad: Sequence[Any],
+    path: Path,
+    what: str,
+    header: Sequence[str],
+    wanted: Sequence[str],
+) -> str:
+    if bad:
+        row = bad[0]
+        shown = row.text[:60].replace("\n", " ").replace("\r", " ")
+        return (
+            f"'{path}', line {row.number}: {row.actual_columns} fields where {row.expected_columns}"
+            f" were expected ('{shown}'); it should be {what}; the line is cut or holds a stray "
+            "separator"
+        )
+    found = _CONVERSION.search(str(error))
+    if found:
+        line = f", line {found[2]}" if found[2] else ""
+        column = header[int(found[1])] if int(found[1]) < len(header) else wanted[0]
+        if found[3] is None:
+            return (
+                f"'{path}'{line}: the column '{column}' is not UTF-8 text; convert it, for example "
+                "with iconv -t utf-8"
+            )
+        value = found[3][:40].replace("\n", " ")
+        return f"'{path}'{line}: '{value}' in the column '{column}' where a number was expected"
+    reason = str(error).split("\n", maxsplit=1)[0][:120]
+    return f"'{path}' cannot be read as {what}: {reason}; download it again"
+
+
+def split_header(
+    lines: Sequence[str], path: Path, what: str, separator: str = "\t", skip: int = 0
+) -> list[str]:
+    """Split the header line into names, without quotes and a leading ``#``.
+
+    Raises:
+        InputError: There is no line, or two columns share a name.
+    """
+    if skip >= len(lines):
+        raise InputError(f"'{path}' has comments and nothing else; it should be {what}")
+    names = [name.strip().strip('"') for name in lines[skip].lstrip("#").split(separator)]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise InputError(f"'{path}' has the column '{twice[0]}' {names.count(twice[0])} times")
+    # a table that R wrote with row names has one column without a name
+    return [name or f"column {i + 1}" for i, name in enumerate(names)]
+
+
+def require_columns(
+    header: Sequence[str], columns: Sequence[str], path: Path, what: str, lines: Sequence[str]
+) -> None:
+    """Refuse a file that lacks a column, and say what it looks like instead.
+
+    Raises:
+        InputError: A column is missing.
+    """
+    if missing := [c for c in columns if c not in header]:
+        named = ", ".join(f"'{c}'" for c in missing[:4])
+        raise InputError(wrong_file(path, what, lines, f"it lacks the columns {named}"))
+
+
+def scores_of(
+    values: pa.Array,
+    path: Path,
+    column: str,
+    first_row: int,
+    *,
+    largest: float = 1.0,
+    missing: float | None = None,
+) -> npt.NDArray[np.float64]:
+    """Check that scores lie in [0, ``largest``] and scale them to [0, 1].
+
+    Args:
+        values: Numbers, or null where blank.
+        path, column, first_row: Where they come from, for messages.
+        largest: What 1 is written as.
+        missing: Takes the place of a blank; None refuses one.
+
+    Raises:
+        InputError: A score outside its range, or a blank one.
+    """
+    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64) / largest
+    blank = np.isnan(numbers)
+    if missing is not None:
+        numbers = np.where(blank, missing, numbers)
+        blank = np.zeros(len(numbers), bool)
+    wrong = np.flatnonzero(blank | ~((numbers >= 0) & (numbers <= 1)))
+    if len(wrong):
+        at = int(wrong[0])
+        shown = "blank" if np.isnan(numbers[at]) else f"{numbers[at] * largest:g}"
+        raise InputError(
+            f"'{path}', row {first_row + at + 1}: the score '{column}' is {shown}; it must lie in "
+            f"[0, {largest:g}]"
+        )
+    found: npt.NDArray[np.float64] = numbers
+    return found
