@@ -51,6 +51,14 @@ def test_targets_and_genes_are_spread_evenly():
     assert np.bincount(folds).tolist() == [25, 25, 25, 25]
 
 
+def test_targets_are_balanced_before_genes():
+    # 3 targets in 3 genes, 2 in 20, 1 in 1: the last joins the second, however large that is
+    names = ["a"] * 3 + ["b"] * 20 + ["c"]
+    genes = pd.Index([f"HGNC:{i:03d}" for i in range(24)])
+    folds = family_folds(pd.Series(names, genes), genes[[0, 1, 2, 3, 4, 23]], 2, 0)
+    assert [folds[0], folds[3], folds[23]] == [0, 1, 1]
+
+
 def test_another_seed_deals_other_folds():
     genes = pd.Index([f"HGNC:{i:03d}" for i in range(40)])
     families = pd.Series([f"f{i:03d}" for i in range(40)], genes)

@@ -24,7 +24,12 @@ from aimwell.simulate import (
 
 #: Nothing but the planted effects and what measuring does to them.
 QUIET = SimulationSettings(
-    subject_sd=0.0, batch_sd=0.0, noise_sd=0.0, missing_rate=0.0, one_layer_share=0.0
+    compression=0.6,
+    subject_sd=0.0,
+    batch_sd=0.0,
+    noise_sd=0.0,
+    missing_rate=0.0,
+    one_layer_share=0.0,
 )
 TABLES = ("rna", "protein", "samples", "truth", "cascade")
 
@@ -128,7 +133,7 @@ def test_only_reached_genes_set_members_and_passengers_change(graph, cohort):
 
 
 def test_a_target_shows_only_a_part_of_its_activity(graph):
-    settings = SimulationSettings(passenger_share=0.0, discordant_share=0.0)
+    settings = SimulationSettings(own_share=0.3, passenger_share=0.0, discordant_share=0.0)
     truth = simulate_cohort(graph, settings, seed=4).truth
     shown = truth["rna_effect"] / (settings.effect * truth["activity"])
     planted, reached = truth["planted"], (truth["distance"] > 0) & (truth["activity"] != 0)
@@ -198,7 +203,7 @@ def test_activity_spreads_with_its_sign_and_half_its_strength():
             "inhibits": Relation("inhibits", "gene", "gene", edges.iloc[[1, 2, 3]]),
         },
     )
-    settings = SimulationSettings(targets=1, known_share=1.0, silent_hubs=0.0, passenger_share=0.0)
+    settings = SimulationSettings(targets=1, decay=0.5, silent_hubs=0.0, passenger_share=0.0)
     starts = []
     for seed in range(8):
         truth = simulate_cohort(graph, settings, seed=seed).truth
