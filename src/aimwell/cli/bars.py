@@ -34,8 +34,7 @@ class Bars:
         trace: TracebackType | None,
     ) -> None:
         self._finish(completed=kind is None)
-        if self._drawn:
-            self._drawn.stop()
+        self.finish()
 
     def start(self, what: str, total: int = 0) -> None:
         """Begin a stage of ``total`` units, 0 where unknown; the one before is finished."""
@@ -55,12 +54,23 @@ class Bars:
     def reuse(self, what: str) -> None:
         """Note a stage that is taken from an earlier call."""
         self._finish(completed=True)
+        self.note(f"reused    {what}")
+
+    def note(self, line: str) -> None:
+        """Say a line of news while bars are shown."""
         if self._hidden:
             return
         if self._drawn:
-            self._drawn.console.print(f"[dim]reused    {what}[/dim]")
+            self._drawn.console.print(line, highlight=False, markup=False)
         else:
-            print(f"reused    {what}", file=sys.stderr)
+            print(line, file=sys.stderr)
+
+    def finish(self) -> None:
+        """Finish the current stage and clear the bars, before the answer is printed."""
+        self._finish(completed=True)
+        if self._drawn:
+            self._drawn.stop()
+            self._drawn = None
 
     def _finish(self, *, completed: bool) -> None:
         if not self._what or self._hidden:
@@ -72,9 +82,7 @@ class Bars:
         line = f"{word} {self._what}{count}, {took:.1f} s"
         if self._drawn and self._task is not None:
             self._drawn.remove_task(self._task)
-            self._drawn.console.print(line, highlight=False)
-        else:
-            print(line, file=sys.stderr)
+        self.note(line)
         self._task, self._what = None, ""
 
     def _bars(self) -> "Progress":

@@ -93,6 +93,7 @@ def demo(
         begun = time.monotonic()
         result = run_demo(Path(output), seed=seed, jobs=jobs or 2, progress=bars)
         seconds = time.monotonic() - begun
+        bars.finish()
         answer.give(words.demo_facts(result, seconds))
         if answer.in_words:
             words.tell_demo(result, seconds)
@@ -120,9 +121,66 @@ def run(
         begun = time.monotonic()
         result = run_pipeline(_read(file, data, output, jobs), progress=bars)
         seconds = time.monotonic() - begun
+        bars.finish()
         answer.give(words.run_facts(result, seconds))
         if answer.in_words:
             words.tell_run(result, seconds)
+
+
+@app.command(epilog="Example:  aimwell explain runs/coad EGFR MET")
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    genes: Annotated[list[str], typer.Argument(metavar="GENE...", help="Symbols or HGNC ids.")],
+    jobs: Jobs = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Explain targets of a finished run, also such that are not among its best.
+
+    Needs the run folder only; writes the files of each target to its folder explanations.
+    """
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cli import words
+        from aimwell.pipeline.explain import explain_run
+
+        found = explain_run(folder, genes, jobs=jobs or 2, progress=bars)
+        bars.finish()
+        answer.give([words.explanation_facts(e) for e in found])
+        if answer.in_words:
+            words.tell_explanations(found, folder)
+
+
+@app.command(epilog="Example:  aimwell bench coad --data ~/databases --json")
+def bench(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="demo, coad or attribution; all if left out.")
+    ] = "",
+    data: Data = "",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Measure the bars that the project holds itself to, each with its limit.
+
+    The exit status is 0 whether or not a bar is met. Takes minutes to an hour.
+    """
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.bench import BENCHES, run_bench
+        from aimwell.cli import words
+
+        rows = []
+        for one in [name] if name else BENCHES:
+            bars.start(f"measuring {one}")
+            for row in run_bench(one, data):
+                rows.append(row)  # an hour's numbers must not wait for the last of them
+                bars.note(f"{row.name}: {row.value:.4g} {row.unit}  {row.limit}".rstrip())
+        bars.finish()
+        answer.give(rows)
+        if answer.in_words:
+            words.tell_bench(rows)
 
 
 @graph_app.command("build", epilog="Example:  aimwell graph build coad.toml --output graphs/coad")
@@ -147,6 +205,7 @@ def graph_build(
         graph = build_graph(config)
         write_graph(graph, output)
         summary = graph_summary(graph)
+        bars.finish()
         answer.give({"folder": output, "summary": summary, "steps": graph.steps})
         if answer.in_words:
             words.tell_steps(graph.steps)
@@ -172,6 +231,7 @@ def graph_show(
         bars.start("reading the graph")
         graph = read_starter_graph() if folder == "starter" else read_graph(Path(folder))
         summary = graph_summary(graph)
+        bars.finish()
         answer.give({"summary": summary})
         if answer.in_words:
             words.tell_graph(summary)
@@ -203,6 +263,7 @@ def cohort_check(
         graph = read_starter_graph() if config.identifiers.hgnc else build_graph(config)
         cohort = read_cohort(config, identifier_table(config, graph))
         found = check_cohort(cohort, config.contrasts)
+        bars.finish()
         answer.give({**_plain(found), "steps": cohort.steps})
         if answer.in_words:
             words.tell_cohort(found, cohort.steps)

@@ -1,16 +1,19 @@
 """What commands tell a reader on the terminal, and the same facts for machines."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from aimwell.provenance import Step
+from aimwell.provenance import Step, to_plain
 
 if TYPE_CHECKING:  # a reused run answers without loading what would compute it
+    from aimwell.bench import Bar
     from aimwell.cohorts.check import CohortCheck
+    from aimwell.explain.explanation import Explanation
     from aimwell.knowledge.summary import GraphSummary
     from aimwell.pipeline.demo import DemoResult
     from aimwell.pipeline.run import RunResult
@@ -89,6 +92,49 @@ def tell_demo(result: "DemoResult", seconds: float) -> None:
     _tell_place(result.run, seconds)
 
 
+def explanation_facts(explanation: "Explanation") -> dict[str, Any]:
+    """Give an explanation as plain facts, with its subgraph and without the long tables."""
+    facts: dict[str, Any] = to_plain(
+        {
+            "gene": explanation.gene,
+            "symbol": explanation.symbol,
+            "score": explanation.score,
+            "baseline_score": explanation.baseline_score,
+            "shares": explanation.shares,
+            "subgraph_nodes": explanation.subgraph_nodes,
+            "sentence": explanation.sentence,
+            "completeness_error": explanation.completeness_error,
+        }
+    )
+    edges = explanation.subgraph_edges.to_dict("records")
+    return {**facts, "subgraph_edges": to_plain(edges)}
+
+
+def tell_explanations(explanations: Sequence["Explanation"], folder: Path) -> None:
+    """Print what each score is made of and its sentence."""
+    for explanation in explanations:
+        print()
+        _table(
+            f"{explanation.symbol}: {explanation.score:+.2f}, "
+            f"from {explanation.baseline_score:+.2f} with nothing known",
+            ("part of the score", "adds"),
+            ((name, f"{value:+.3f}") for name, value in explanation.shares.items()),
+        )
+        print(explanation.sentence)
+    print(f"\nFiles:  {(folder / 'explanations').resolve()}")
+
+
+def tell_bench(bars: Sequence["Bar"]) -> None:
+    """Print every bar with its limit."""
+    verdict = {True: "met", False: "missed", None: ""}
+    print()
+    _table(
+        f"Measured on {bars[0].machine}" if bars else "Nothing was measured",
+        ("bar", "value", "unit", "limit", ""),
+        ((b.name, f"{b.value:.4g}", b.unit, b.limit, verdict[b.passed]) for b in bars),
+    )
+
+
 def tell_steps(steps: Iterable[Step]) -> None:
     """Print rows in and out of every step, and why rows were lost."""
     _table(
@@ -155,14 +201,16 @@ def _why(step: Step) -> str:
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold")
+    console = Console(markup=False, highlight=False)
+    console.print(title, style="bold")
+    table = Table()
     cells = [[_text(value) for value in row] for row in rows]
     for number, column in enumerate(columns):
-        numeric = bool(cells) and all(row[number][:1].isdigit() for row in cells)
+        numeric = bool(cells) and all(row[number].lstrip("+-−")[:1].isdigit() for row in cells)
         table.add_column(column, justify="right" if numeric else "left")
     for row in cells:
         table.add_row(*row)
-    Console(markup=False, highlight=False).print(table)
+    console.print(table)
 
 
 def _text(value: object) -> str:

@@ -31,7 +31,11 @@ def keys_of(config: RunConfig) -> Keys:
 
     An input that is missing has an empty hash here; its reader refuses it with a better message.
     """
-    files = {name: _digest(config, name) for name in sorted(input_names(config))}
+    return keys_with(config, {name: _digest(config, name) for name in sorted(input_names(config))})
+
+
+def keys_with(config: RunConfig, files: dict[str, str]) -> Keys:
+    """Hash settings and code, with the hashes of the inputs as they were taken before."""
 
     def key(stage: str, *parts: object) -> str:
         used = sorted(n for n in _strings(list(parts)) if n in files)

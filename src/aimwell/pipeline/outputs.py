@@ -24,6 +24,8 @@ PACKAGES: Final = ("torch", "torch-geometric", "captum", "numpy", "scipy", "pand
 
 def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) -> None:
     """Write everything that people and programs read."""
+    for partial in folder.glob(".*.partial*"):
+        partial.unlink()  # what a killed run was writing
     ranking, evidence = stages.ranking, stages.evidence
     drugs = drugs_of(stages)
     checks = check_ranking(stages.task, ranking, stages.evidence, stages.explanations)

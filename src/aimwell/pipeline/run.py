@@ -66,7 +66,7 @@ def run(
     tell = progress or Silent()
     folder = Path(config.run.output)
     refuse_foreign(folder)
-    with _lock(folder, wanted=folder.exists()):
+    with hold(folder, wanted=folder.exists()):
         keys = keys_of(config)
         if _is_complete(folder, keys):
             tell.reuse("the whole run")
@@ -76,7 +76,7 @@ def run(
         stages = Stages(config, keys, StageCache(folder / STAGES), tell)
         stages.read()
         verify_unchanged(config, keys.files)
-        with _lock(folder, wanted=not folder.exists()):
+        with hold(folder, wanted=not folder.exists()):
             stages.keep()
             stages.fit()
             stages.explain()
@@ -103,8 +103,12 @@ def refuse_foreign(folder: Path) -> None:
 
 
 @contextmanager
-def _lock(folder: Path, *, wanted: bool) -> Iterator[None]:
-    """Hold the run folder; the system lets go when the process ends, however it ends."""
+def hold(folder: Path, *, wanted: bool = True) -> Iterator[None]:
+    """Hold the run folder; the system lets go when the process ends, however it ends.
+
+    Raises:
+        RunError: Another run holds it, or it cannot be written to.
+    """
     if not wanted:
         yield
         return

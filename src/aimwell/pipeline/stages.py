@@ -1,6 +1,6 @@
 """The stages of a run, each made once and taken from the cache afterwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -133,9 +133,9 @@ class Stages:
         with one_thread():
             self.ranking = rank_genes(self.task, self.members, rungs)
 
-    def explain(self) -> None:
-        """Explain the best targets that are not explained yet."""
-        genes = list(self.ranking.table.index[: self.config.explain.top])
+    def explain(self, genes: Sequence[str] = ()) -> None:
+        """Explain the best targets, or those that are named, where that was not done yet."""
+        genes = genes or list(self.ranking.table.index[: self.config.explain.top])
         keys = {g: content_hash([self.keys.task, self.config.explain, g]) for g in genes}
         todo = [(g, k) for g, k in keys.items() if not self.cache.has("explanation", k)]
         if todo:

@@ -1,0 +1,102 @@
+"""Explain targets of a finished run that were not among its best."""
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aimwell.config import RunConfig, config_from
+from aimwell.errors import InputError, RunError, some
+from aimwell.explain.explanation import Explanation
+from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.keys import Keys, keys_with
+from aimwell.pipeline.progress import Progress, Silent
+from aimwell.pipeline.run import MANIFEST, STAGES, hold
+from aimwell.reports.export import write_explanation
+
+
+def explain_run(
+    folder: Path, genes: Sequence[str], *, jobs: int = 2, progress: Progress | None = None
+) -> list[Explanation]:
+    """Explain genes of a finished run and write their files to its folder ``explanations``.
+
+    Works from what the run kept: the databases and omics files are not needed any more.
+
+    Args:
+        folder: The run folder.
+        genes: Symbols or HGNC ids.
+        jobs: Number of processes.
+        progress: Told what is going on.
+
+    Returns:
+        One explanation per gene, in the order of ``genes``.
+
+    Raises:
+        RunError: No finished run, one of another version, or one whose stages are gone.
+        InputError: A gene that the run did not rank.
+    """
+    manifest = _read_manifest(folder)
+    ranked = pd.read_csv(folder / "targets.tsv", sep="\t", usecols=["hgnc_id", "symbol"])
+    wanted = _resolve(genes, ranked, folder)
+    with hold(folder):
+        config, keys = _restore(manifest, folder, jobs)
+        from aimwell.pipeline.stages import Stages
+
+        stages = Stages(config, keys, StageCache(folder / STAGES), progress or Silent())
+        stages.read()
+        stages.fit()
+        stages.explain(list(dict.fromkeys(wanted)))
+        found = {e.gene: e for e in stages.explanations}
+        for explanation in stages.explanations:
+            write_explanation(folder / "explanations", explanation)
+    return [found[gene] for gene in wanted]
+
+
+def _read_manifest(folder: Path) -> Mapping[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise RunError(
+            f"'{folder}' holds no finished run (there is no {MANIFEST}); name the folder that "
+            "'aimwell run' wrote, or finish the run first"
+        )
+    try:
+        manifest: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if {"config", "files", "key"} - set(manifest):
+            raise RunError(f"'{path}' is not the manifest of a run; run again into this folder")
+    except (ValueError, TypeError) as error:
+        raise RunError(f"'{path}' is damaged: {error}; run again into this folder") from error
+    return manifest
+
+
+def _restore(manifest: Mapping[str, Any], folder: Path, jobs: int) -> tuple[RunConfig, Keys]:
+    settings = dict(manifest["config"])
+    settings["run"] = {**settings["run"], "output": str(folder), "data": ".", "jobs": jobs}
+    again = "run again into this folder with 'aimwell run', which reuses what it can"
+    config = config_from(settings, where=str(folder / MANIFEST))
+    keys = keys_with(config, dict(manifest["files"]))
+    if keys.whole != manifest["key"]:
+        raise RunError(f"'{folder}' was written by another version of aimwell; {again}")
+    cache = StageCache(folder / STAGES)
+    needed = {"graph": keys.graph, "known-targets": keys.known, "evidence": keys.evidence}
+    if config.known_targets.check:
+        needed["check-targets"] = keys.check
+    if gone := [stage for stage, key in needed.items() if not cache.has(stage, key)]:
+        raise RunError(f"'{folder / STAGES}' lacks the stages {some(gone)}; {again}")
+    return config, keys
+
+
+def _resolve(genes: Sequence[str], ranked: pd.DataFrame, folder: Path) -> list[str]:
+    by_symbol = dict(zip(ranked["symbol"].astype(str), ranked["hgnc_id"].astype(str), strict=True))
+    ids = {*by_symbol.values()}
+    wanted = []
+    for name in genes:
+        gene = name if name in ids else by_symbol.get(name) or by_symbol.get(name.upper())
+        if gene is None:
+            near = difflib.get_close_matches(name.upper(), by_symbol, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "see targets.tsv for those that are"
+            raise InputError(f"'{name}' is not among the {len(ranked)} genes of '{folder}'; {hint}")
+        wanted.append(gene)
+    return wanted
