@@ -14,16 +14,25 @@ FORMATS: Final = (
     ("BioGRID TAB2", r"#?BioGRID Interaction ID\t"),
     ("a BioGRID symbol edge list", r"node1[ \t]node2$"),
     ("a STRING web export", r"#?node1\tnode2\tnode1_string_id"),
-    ("STRING links", r"(protein1 protein2 |9606\.ENSP\d+ 9606\.ENSP)"),
-    ("a PSI-MITAB file", r"#?ID\(?s\)? interactor A\t"),
+    ("STRING links", r"(protein1[ \t]protein2[ \t]|\d+\.ENS\w*P\d+ \d+\.ENS|Gene1\tGene2$)"),
+    ("a STRING alias table", r"#?string_protein_id\talias\t|## string_protein_id ## alias"),
+    ("a STRING protein table", r"#?(string_protein_id|protein_external_id)\tpreferred_name"),
+    ("a PSI-MITAB file", r"(?i)#?(ID\(?s\)?|unique identifier for) interactor A\t"),
+    ("a PSI-MITAB file", r"(uniprotkb|entrez gene/locuslink|intact|ensembl|chebi):\S+\t[\w /]+:\S"),
+    ("a HIPPIE table", r"\w*\t\d*\t\w*\t\d*\t[01](\.\d+)?\t(experiments:|pmids:|sources:)"),
     ("a list of SIGNOR complexes or families", r"\"?SIGNOR ID\"?;"),
-    ("a SIGNOR table", r"\"?ENTITYA[\t,]|\"?IdA[\t,]"),
+    ("a SIGNOR table", r"(?i)\"?ENTITYA\"?[\t,;]|\"?IdA\"?[\t,;]"),
     ("a CORUM table", r"(ComplexID\tComplexName|complex_id\tcomplex_name)"),
     ("a Complex Portal table (ComplexTAB)", r"#?Complex ac\t"),
     ("a FamPlex relation table", r"(HGNC|UP|FPLX),[^,]+,(isa|partof),"),
     ("a table of GO terms and their genes", r"go_id\tgo_name\t"),
-    ("an OmniPath table", r"source[\t,]target[\t,].*is_stimulation"),
-    ("a table of signed interactions", r"source[\t,]target[\t,]weight"),
+    ("an OmniPath table", r"(\"\",)?\"?source\"?[\t,]\"?target\"?[\t,].*is_stimulation"),
+    ("an OmniPath table", r"source\tinteraction\ttarget$"),
+    ("a table of enzymes and substrates", r"\"?enzyme\"?[\t,]|\"?target\"?,\"?source\"?,\"?weight"),
+    ("a DoRothEA table", r"\"?(tf|source)\"?[\t,]\"?confidence\"?[\t,]"),
+    ("a CollecTRI table", r"\"?source\"?[\t,]\"?target\"?[\t,]\"?(weight|mor)\b"),
+    ("a SIF network of Hetionet", r"source\tmetaedge\ttarget"),
+    ("the interactome of Menche 2015", r"# gene_ID_1\t|\d+\t\d+\t(regulatory|binary|literature)"),
     ("a DrugCentral target table", r"\"?DRUG_NAME\"?\t"),
     ("PharmacotherapyDB indications", r"doid_id\tdrugbank_id\t.*category"),
     ("a Drug Repurposing Hub table", r"(pert_iname\tclinical_phase|!Source\t.*Repurposing Hub)"),
@@ -34,7 +43,12 @@ FORMATS: Final = (
     ("a gene-set file (GMT)", r"[^\t]+\t(https?://\S*|na|NA|)\t\S"),
     ("a gene ontology (OBO)", r"format-version:"),
     ("a gene annotation file (GAF)", r"!gaf-version"),
-    ("pairs of Ensembl genes", r"ENSG\d{11}\tENSG\d{11}"),
+    ("pairs of Ensembl genes", r"ENSG\d{11}(\.\d+)?\tENSG\d{11}"),
+    (
+        "pairs of UniProt accessions",
+        r"([OPQ]\d|[A-NR-Z]\d[A-Z])[A-Z0-9]{3,7}(-\d+)?\t[A-Z]\d[A-Z0-9-]+$",
+    ),
+    ("pairs of Entrez genes", r"\d+[,\t ]\d+$"),
     ("a FASTA file", r">\S"),
 )
 
@@ -48,5 +62,10 @@ def recognise_format(lines: Sequence[str]) -> str:
         >>> recognise_format(["a\tb"])
         ''
     """
-    first = next((line for line in lines[:50] if line.strip()), "")
-    return next((name for name, pattern in FORMATS if re.match(pattern, first)), "")
+    written = [line for line in lines[:50] if line.strip()]
+    rows = [line for line in written if not line.startswith("#")]
+    for first in (*written[:1], *rows[:1]):
+        for name, pattern in FORMATS:
+            if re.match(pattern, first):
+                return name
+    return ""

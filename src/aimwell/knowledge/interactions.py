@@ -131,7 +131,7 @@ class Encoder:
         array = values if isinstance(values, pa.Array | pa.ChunkedArray) else _texts(values)
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
-        block = array.dictionary_encode()
+        block = array if isinstance(array, pa.DictionaryArray) else array.dictionary_encode()
         codes = np.fromiter(
             (self.one(text) for text in block.dictionary.to_pylist()),
             np.int32,

@@ -41,9 +41,8 @@ def records_of(
     Returns:
         Relation → records with the columns of ``RECORD_COLUMNS``, sorted; and the steps.
     """
-    names = found.names
-    place = genes.get_indexer(pd.Index([ids.get(name, "") for name in names], dtype=object))
-    place = place.astype(np.int64)
+    place = genes.get_indexer(pd.Index([ids.get(n, "") for n in found.names], dtype=object))
+    place = place.astype(np.int32)
     a = place[found.table["source"].cat.codes.to_numpy()]
     b = place[found.table["target"].cat.codes.to_numpy()]
     mapped = (a >= 0) & (b >= 0)
@@ -58,36 +57,38 @@ def records_of(
     ]
     kinds = found.table["relation"].cat.categories
     kind = found.table["relation"].cat.codes.to_numpy()
+    said: dict[str, Any] = {c: found.table[c].to_numpy() for c in FLAGS}
+    said |= {c: found.table[c].array for c in _UNIONS}
+    said["weight"] = found.table["weight"].to_numpy() * trust
+    said["origin"] = pd.Categorical.from_codes(
+        np.zeros(len(a), np.int8), pd.Index([origin], dtype=str)
+    )
     records = {}
     for code, relation in enumerate(kinds):
-        rows = np.flatnonzero(mapped & (kind == code))
-        if not len(rows):
-            continue
-        left, right = a[rows], b[rows]
-        if relation in UNDIRECTED:
-            left, right = np.minimum(left, right), np.maximum(left, right)
-        proper = left != right
-        part = found.table.take(rows[proper]) if not proper.all() else found.table.take(rows)
-        pair = (left * len(genes) + right)[proper]
-        table = part[["weight", *FLAGS, *_UNIONS]].assign(
-            pair=pair,
-            origin=pd.Categorical.from_codes(
-                np.zeros(len(pair), np.int8), pd.Index([origin], dtype=str)
-            ),
-            weight=part["weight"].to_numpy() * trust,
-        )[list(RECORD_COLUMNS)]
-        records[relation] = merge_records([table])
-        count = int(np.count_nonzero(proper))
+        chosen = mapped & (kind == code)
+        proper = np.flatnonzero(chosen & (a != b))
+        pair = _number(a[proper], b[proper], len(genes), both_ways=relation in UNDIRECTED)
+        order = np.argsort(pair)  # of equal pairs no order matters
+        key = pair[order]
+        del pair
+        records[relation] = _collapse(said, proper[order], key, key, np.maximum.reduceat)
+        count, distinct = int(np.count_nonzero(chosen)), len(records[relation])
         steps.append(
             Step(
                 f"{origin}, {relation}: distinct pairs",
-                len(rows),
-                len(records[relation]),
-                f"{len(rows) - count} self-loops and {count - len(records[relation])} "
-                "repeated pairs",
+                count,
+                distinct,
+                f"{count - len(proper)} self-loops and {len(proper) - distinct} repeated pairs",
             )
         )
-    return records, tuple(steps)
+    return {name: rows for name, rows in records.items() if len(rows)}, tuple(steps)
+
+
+def _number(a: npt.NDArray[Any], b: npt.NDArray[Any], n: int, *, both_ways: bool) -> Ints:
+    """Number pairs; the smaller place first where an edge holds both ways."""
+    first, second = (np.minimum(a, b), np.maximum(a, b)) if both_ways else (a, b)
+    found: Ints = first.astype(np.int64) * n + second
+    return found
 
 
 def merge_records(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -106,8 +107,8 @@ def merge_records(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     pair, origin = columns["pair"], columns["origin"].codes
     # Codes follow the sorted names, hence this order is that of the names.
     key = pair * max(len(columns["origin"].categories), 1) + origin
-    order = np.argsort(key, kind="stable")
-    return _collapse(columns, order, key[order], np.maximum.reduceat)
+    order = np.argsort(key)
+    return _collapse(columns, order, key[order], pair[order], np.maximum.reduceat)
 
 
 def combine_records(records: pd.DataFrame, how: str, genes: pd.Index) -> pd.DataFrame:
@@ -123,11 +124,11 @@ def combine_records(records: pd.DataFrame, how: str, genes: pd.Index) -> pd.Data
         The columns of ``EDGE_COLUMNS``, then ``evidence_type``, ``pubmed_ids``, ``date`` and
         ``detail``; ``evidence`` joins the names of the databases by ``|``; sorted by ids.
     """
-    columns: dict[str, Any] = {c: records[c].to_numpy() for c in ("pair", "weight", *FLAGS)}
+    columns: dict[str, Any] = {c: records[c].to_numpy() for c in ("weight", *FLAGS)}
     columns |= {c: records[c].array for c in ("origin", *_UNIONS)}
-    pair = columns["pair"]
+    pair = records["pair"].to_numpy()
     add = noisy_or if how == "noisy_or" else np.maximum.reduceat
-    edges = _collapse(columns, np.arange(len(pair)), pair, add)
+    edges = _collapse(columns, np.arange(len(pair)), pair, pair, add)
     n = max(len(genes), 1)
     ends = edges["pair"].to_numpy()
     flat = {
@@ -226,35 +227,37 @@ def build_relations(
 
 
 def _collapse(
-    columns: dict[str, Any],
+    columns: Mapping[str, Any],
     order: Ints,
     key: Ints,
+    pair: Ints,
     weigh: Callable[[Any, Any], npt.NDArray[np.float64]],
 ) -> pd.DataFrame:
-    """Make one row of the rows with the same key; ``order`` sorts them, ``key`` is sorted."""
-    if not len(key):
-        return pd.DataFrame({c: columns[c] for c in RECORD_COLUMNS})
-    starts = np.flatnonzero(np.diff(key, prepend=key[0] - 1))
+    """Make one row of the rows with the same key; ``order`` picks them as ``key`` is sorted."""
+    new = np.ones(len(key), bool)
+    new[1:] = key[1:] != key[:-1]
+    starts = np.flatnonzero(new)
     alone = len(starts) == len(key)
-    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(key))))
-    out: dict[str, Any] = {"pair": columns["pair"][order[starts]]}
-    out["origin"] = _united(columns["origin"], order, starts, group, _join)
-    out["weight"] = columns["weight"][order] if alone else weigh(columns["weight"][order], starts)
+    weight = columns["weight"][order]
+    out: dict[str, Any] = {
+        "pair": pair[starts],
+        "origin": _united(columns["origin"], order, starts, _join),
+        "weight": weight if alone else weigh(weight, starts),
+    }
+    del weight
     for flag in FLAGS:
         rows = columns[flag][order]
         out[flag] = rows if alone else np.logical_and.reduceat(rows, starts)
     for name in _UNIONS:
-        out[name] = _united(
-            columns[name], order, starts, group, _earliest if name == "date" else _join
-        )
-    return pd.DataFrame({c: out[c] for c in RECORD_COLUMNS})
+        join = _earliest if name == "date" else _join
+        out[name] = _united(columns[name], order, starts, join)
+    return pd.DataFrame({c: out[c] for c in RECORD_COLUMNS}, copy=False)
 
 
 def _united(
     column: "pd.Categorical[str]",
     order: Ints,
     starts: Ints,
-    group: Ints,
     join: Callable[[set[str]], str],
 ) -> "pd.Categorical[str]":
     """Unite the texts of each group; only groups of different texts cost anything."""
@@ -263,6 +266,9 @@ def _united(
         return pd.Categorical.from_codes(np.zeros(len(starts), np.int8), categories)
     codes = column.codes[order]
     first = codes[starts]
+    if len(starts) == len(codes):
+        return pd.Categorical.from_codes(first, categories)
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(codes))))
     differs = codes != first[group]
     if not differs.any():
         return pd.Categorical.from_codes(first, categories)

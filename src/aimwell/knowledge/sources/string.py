@@ -7,7 +7,6 @@ and lists of two columns with symbols or UniProt accessions, with or without a `
 (1.5 − confidence, as prize-collecting methods write it).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -133,6 +132,7 @@ def read_string(
         separator=separator,
         quoted=separator != " ",
         numbers=numbers,
+        repeated=ends,
     ):
         values = {
             name: _scores(block[have[name]], path, name, seen, largest)
@@ -141,25 +141,21 @@ def read_string(
         size = len(block[ends[0]])
         seen += size
         human = _human(block[ends[0]]) & _human(block[ends[1]])
-        foreign += int(size - human.sum())
+        foreign += int(size - np.count_nonzero(human))
         weight = _weight(values, score, used, channels, size)
         keep = human & (weight >= min_score) & (weight > 0)
-        kept += int(keep.sum())
-        if keep.any():
-            mask = pa.array(keep)
-            part = {name: column[keep] for name, column in values.items()}
-            literature: bool | npt.NDArray[np.bool_] = not used
-            if used and any(c in TEXT_MINING for c in used):
-                rest = [c for c in used if c not in TEXT_MINING]
-                without = combine_channels(part, rest, int(keep.sum()))
-                literature = (without < min_score) | (without <= 0)
-            rows.add(
-                block[ends[0]].filter(mask),
-                block[ends[1]].filter(mask),
-                weight=weight[keep],
-                evidence_type=_evidence(part, used) if used else "",
-                literature=literature,
-            )
+        kept += int(np.count_nonzero(keep))
+        names = [block[end] for end in ends]
+        if not keep.all():
+            names = [name.filter(pa.array(keep)) for name in names]
+            values = {name: column[keep] for name, column in values.items()}
+            weight = weight[keep]
+        rows.add(
+            *names,
+            weight=weight,
+            evidence_type=_evidence(values, used) if used else "",
+            literature=_mined(values, used, min_score, len(weight)) if used else True,
+        )
     if not seen:
         raise InputError(f"'{path}' has a header and no rows; it should be {WHAT}")
     if foreign == seen:
@@ -203,6 +199,17 @@ def combine_channels(values: Mapping[str, Floats], channels: Sequence[str], size
     return np.where(any_score, np.round(np.clip(combined, 0, 1), 9), 0.0)
 
 
+def _mined(
+    values: Mapping[str, Floats], used: Sequence[str], min_score: float, size: int
+) -> npt.NDArray[np.bool_]:
+    """Tell which associations would not stand without text mining."""
+    others = [c for c in used if c not in TEXT_MINING]
+    if len(others) == len(used):
+        return np.zeros(size, bool)
+    without = combine_channels(values, others, size)
+    return (without < min_score) | (without <= 0)
+
+
 def _weight(
     values: Mapping[str, Floats],
     score: str,
@@ -232,12 +239,14 @@ def _evidence(values: Mapping[str, Floats], used: Sequence[str]) -> pa.Array:
     return pa.array(texts, pa.string()).take(pa.array(codes))
 
 
-def _human(names: pa.Array) -> npt.NDArray[np.bool_]:
+def _human(names: pa.DictionaryArray) -> npt.NDArray[np.bool_]:
     """Tell which names are of human proteins: names without a taxon in front are."""
-    block = names.dictionary_encode()
-    foreign = re.compile(r"(?!9606\.)\d+\.\S")
-    human = np.array([not foreign.match(n) for n in block.dictionary.to_pylist()], bool)
-    found: npt.NDArray[np.bool_] = human[block.indices.to_numpy(zero_copy_only=False)]
+    texts = names.dictionary
+    foreign = pc.and_not(pc.match_substring_regex(texts, r"^\d+\.\S"), pc.starts_with(texts, HUMAN))
+    human = ~np.asarray(foreign)
+    if human.all():
+        return np.ones(len(names), bool)
+    found: npt.NDArray[np.bool_] = human[names.indices.to_numpy(zero_copy_only=False)]
     return found
 
 
