@@ -43,6 +43,8 @@ SET_READERS: Final = (
     "famplex",
     "go",
 )
+#: Readers of general knowledge graphs, of which ``[[graph.sources]]`` keeps genes and sets.
+PRIOR_READERS: Final = ("hetionet", "primekg", "optimuskg", "biocypher")
 #: Readers that ``[[identifiers.mappings]]`` may name.
 MAPPING_READERS: Final = ("uniprot", "uniprot_secondary", "ncbi_gene", "ncbi_history", "string")
 #: Readers that ``[[known_targets.sources]]`` may name.
@@ -103,8 +105,9 @@ class IdentifierSettings:
 class GraphSource:
     """One database that gives edges or sets.
 
-    ``reader`` is one of ``INTERACTION_READERS`` and ``SET_READERS``; ``hierarchy`` and ``names``
-    are Reactome's ``ReactomePathwaysRelation.txt`` and ``ReactomePathways.txt``, the OBO file of
+    ``reader`` is one of ``INTERACTION_READERS``, ``SET_READERS`` and ``PRIOR_READERS``;
+    ``hierarchy`` and ``names`` are Reactome's ``ReactomePathwaysRelation.txt`` and
+    ``ReactomePathways.txt``, the OBO file of
     GO, and the node table of Hetionet and OptimusKG. ``name`` is what edges call the source where
     the file does not say. Of GO, ``aspects`` (``biological_process`` …) and ``codes`` (evidence
     codes such as ``IDA``) keep a part; empty keeps all, and ``propagate`` adds to each term the
@@ -400,7 +403,7 @@ def _check_choices(config: RunConfig, where: str) -> None:
     ]
     if graph.preset:
         choices.append(("graph.preset", graph.preset, ("starter",)))
-    readers = (*INTERACTION_READERS, *SET_READERS)
+    readers = (*INTERACTION_READERS, *SET_READERS, *PRIOR_READERS)
     choices.append(("graph.merge", graph.merge, ("noisy_or", "max", "separate")))
     for source in graph.sources:
         choices += [

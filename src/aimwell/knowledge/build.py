@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from aimwell.config import INTERACTION_READERS, GraphSource, RunConfig
+from aimwell.config import INTERACTION_READERS, PRIOR_READERS, GraphSource, RunConfig
 from aimwell.errors import ConfigError, GraphError
 from aimwell.knowledge.edges import build_edges
 from aimwell.knowledge.gene_sets import (
@@ -18,19 +18,21 @@ from aimwell.knowledge.gene_sets import (
 from aimwell.knowledge.graph import GENE, Relation, TargetGraph
 from aimwell.knowledge.identifier_sources import hgnc_table
 from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
-from aimwell.knowledge.interaction_sources import NAMES, evidence_name, read_interactions
-from aimwell.knowledge.interactions import require_id_type
+from aimwell.knowledge.interaction_sources import NAMES, read_interactions
+from aimwell.knowledge.interactions import Interactions, require_id_type
 from aimwell.knowledge.known_targets import build_known_targets
 from aimwell.knowledge.merging import build_relations, records_of, relation_name
+from aimwell.knowledge.parquet import hash_of
+from aimwell.knowledge.prior_sources import PRIOR_NAMES, read_prior
 from aimwell.knowledge.set_sources import SET_NAMES, read_sets
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.knowledge.store import read_graph
-from aimwell.provenance import Source, Step, sha256_of
+from aimwell.provenance import Source, Step
 
 __all__ = ["build_graph", "build_known_targets", "identifier_table"]
 
 #: Names that the evidence of an edge is known by.
-EVIDENCE = {**NAMES, **SET_NAMES}
+EVIDENCE = {**NAMES, **SET_NAMES, **PRIOR_NAMES}
 
 
 def build_graph(config: RunConfig) -> TargetGraph:
@@ -65,9 +67,16 @@ def build_graph(config: RunConfig) -> TargetGraph:
     for database in config.graph.sources:
         sources.append(_source(config, database))
         if database.reader in INTERACTION_READERS:
-            _add_interactions(groups, config, database, table, steps)
+            found = read_interactions(database, config)
+            _add_interactions(groups, found, config, database, table, steps)
+        elif database.reader in PRIOR_READERS:
+            prior = read_prior(database, config)
+            steps += prior.steps
+            if prior.interactions:
+                _add_interactions(groups, prior.interactions, config, database, table, steps)
+            every += _gene_sets(prior.sets, config, database, table, steps)
         else:
-            every += _gene_sets(config, database, table, steps)
+            every += _gene_sets(read_sets(database, config), config, database, table, steps)
     relations, merged = build_relations(
         groups, table.genes.index, config.graph.merge, config.graph.max_degree
     )
@@ -89,30 +98,30 @@ def identifier_table(config: RunConfig, graph: TargetGraph) -> IdentifierTable:
 
 def _source(config: RunConfig, database: GraphSource) -> Source:
     path = config.path(database.path)
-    read_first = path.is_file()  # a missing file is the reader's to refuse, with a better message
     return Source(
         database.name or EVIDENCE.get(database.reader, path.stem),
         database.release,
         database.licence or "unknown",
         database.url,
-        sha256=sha256_of(path) if read_first else "",
+        # a missing file is the reader's to refuse, with a better message
+        sha256=hash_of(path) if path.exists() else "",
     )
 
 
 def _add_interactions(
     groups: dict[str, tuple[str, list[pd.DataFrame]]],
+    found: Interactions,
     config: RunConfig,
     database: GraphSource,
     table: IdentifierTable,
     steps: list[Step],
 ) -> None:
-    """Read the interactions of a database into the groups that become relations."""
+    """Add the interactions of a database to the groups that become relations."""
     path = config.path(database.path)
-    found = read_interactions(database, config)
     steps += found.steps
     names = require_id_type(found.names.tolist(), found.id_type, f"'{path}'")
     ids = _to_genes(names, table, config.identifiers.min_mapped, path, steps)
-    origin = evidence_name(database)
+    origin = database.name or EVIDENCE[database.reader]
     records, done = records_of(found, ids, table.genes.index, origin, database.weight)
     steps += done
     alone = database.separate or config.graph.merge == "separate"
@@ -122,10 +131,15 @@ def _add_interactions(
 
 
 def _gene_sets(
-    config: RunConfig, database: GraphSource, table: IdentifierTable, steps: list[Step]
+    read: Sequence[GeneSets],
+    config: RunConfig,
+    database: GraphSource,
+    table: IdentifierTable,
+    steps: list[Step],
 ) -> list[GeneSets]:
-    """Read sets, map their members, and keep those that may enter the graph."""
-    read = read_sets(database, config)
+    """Map the members of sets, and keep the sets that may enter the graph."""
+    if not read:
+        return []
     names = sorted({name for sets in read for name in sets.members["name"].unique()})
     ids = _to_genes(names, table, config.identifiers.min_mapped, config.path(database.path), steps)
     smallest = {"complex": config.graph.min_complex_size}
@@ -185,8 +199,8 @@ def _add_sets(
                 relations[name] = Relation(name, start, kind, edges)
                 steps.append(step)
         kept = sorted({key for sets in same for key in sets.members["set_id"].unique()})
-        names = pd.concat([sets.names for sets in same]).sort_index(kind="stable")
-        names = names[~names.index.duplicated()].reindex(kept)
+        every_name = {pair for sets in same for pair in sets.names.items()}
+        names = pd.Series(dict(sorted(every_name, reverse=True)), dtype=str).reindex(kept)
         nodes[kind] = pd.DataFrame({"name": names}, index=pd.Index(kept, dtype=str))
     return nodes
 

@@ -10,7 +10,18 @@ from aimwell.knowledge.formats import recognise_format
 NAME: Final = "gene list"
 WHAT: Final = "a list of genes, one name a line"
 #: First words that are a header and no gene.
-HEADERS: Final = frozenset({"gene", "genes", "symbol", "gene_symbol", "hgnc_id", "hgnc_symbol"})
+HEADERS: Final = frozenset(
+    {
+        "gene",
+        "genes",
+        "symbol",
+        "gene_symbol",
+        "hgnc_id",
+        "hgnc_symbol",
+        "hugo symbol",
+        "hugo_symbol",
+    }
+)
 
 
 def read_gene_list(path: Path) -> tuple[str, ...]:
