@@ -106,7 +106,7 @@ def _walk_matrix(task: TargetTask) -> sp.csr_matrix:
 
 
 def _matrix(operator: SparseOperator) -> sp.csr_matrix:
-    parts = (operator.weight.numpy(), operator.column.numpy(), operator.row_start.numpy())
+    parts = (operator.weight.double().numpy(), operator.column.numpy(), operator.row_start.numpy())
     return sp.csr_matrix(parts, shape=operator.shape)
 
 

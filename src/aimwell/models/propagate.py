@@ -27,7 +27,7 @@ class SparseOperator:
         transposed_row_start, transposed_column, order: CSR structure of the transpose and the
             position of each of its values in ``weight``.
         transposed_weight: ``weight[order]``, kept because training never changes a weight.
-        edge: Row of the relation's edge table that each arc comes from, shape ``(e,)``.
+        edge: Row of ``Wiring.edges`` that each arc comes from, shape ``(e,)``.
     """
 
     shape: tuple[int, int]
@@ -68,7 +68,7 @@ def build_operator(
         destination, source: Integer ends of every arc, shape ``(e,)``; no pair twice.
         weight: Weight of every arc, shape ``(e,)``.
         shape: Number of destinations and sources.
-        edge: Row of the relation's edge table behind every arc, shape ``(e,)``.
+        edge: Row of the table of edges behind every arc, shape ``(e,)``.
 
     Example:
         >>> op = build_operator(np.array([1, 0]), np.array([0, 1]), np.array([0.5, 1.0]), (2, 2),

@@ -116,18 +116,19 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
         TaskError: Training diverged.
     """
     draw = np.random.SeedSequence([seed, unit.fold, unit.repeat]).generate_state(2)
-    torch.manual_seed(int(draw[0]))
     features = [torch.from_numpy(b.values) for b in task.blocks]
     operators = task.wiring.operators
     weights = [o.weight for o in operators]
-    network = TargetNetwork(
-        [f.shape[1] for f in features] + [1],
-        len(task.wiring.channels),
-        hidden=settings.hidden,
-        dropout=settings.dropout,
-        input_dropout=settings.input_dropout,
-        seed=int(draw[1]),
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(draw[0]))  # for the initial weights; all else draws from ``draw[1]``
+        network = TargetNetwork(
+            [f.shape[1] for f in features] + [1],
+            len(task.wiring.channels),
+            hidden=settings.hidden,
+            dropout=settings.dropout,
+            input_dropout=settings.input_dropout,
+            seed=int(draw[1]),
+        )
     training = (task.folds != unit.fold) & ~task.withheld
     labels = np.where(training, task.labels, 0)
     optimiser = torch.optim.AdamW(
