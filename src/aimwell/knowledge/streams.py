@@ -1,5 +1,6 @@
 """Read large tables block by block: plain, gzipped or inside a zip, and strict about every row."""
 
+import codecs
 import fnmatch
 import gzip
 import io
@@ -27,11 +28,14 @@ _CONVERSION: Final = re.compile(
 
 
 class _Text(io.RawIOBase):
-    """Bytes of a text with LF line ends and no byte-order mark, whatever the file has."""
+    """Bytes of UTF-8 text with LF line ends and no byte-order mark, whatever the file has."""
 
-    def __init__(self, raw: IO[bytes], start: bytes) -> None:
+    def __init__(self, raw: IO[bytes], start: bytes, where: tuple[Path, str]) -> None:
         self._raw = raw
         self._start = start
+        self._where = where
+        self._lines = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def readable(self) -> bool:
         return True
@@ -43,7 +47,25 @@ class _Text(io.RawIOBase):
             data += self._raw.read(1)
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._check(data)
+        self._lines += data.count(b"\n")
         return data
+
+    def _check(self, data: bytes) -> None:
+        """Refuse bytes that are not UTF-8 here: the parser behind would not say where they are."""
+        waiting = len(self._decoder.getstate()[0])
+        if data and data.isascii() and not waiting:
+            return
+        try:
+            self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            path, what = self._where
+            row = self._lines + data[: max(error.start - waiting, 0)].count(b"\n") + 1
+            found = error.object[error.start]
+            raise InputError(
+                f"'{path}' is not UTF-8 text: byte 0x{found:02x} in line {row}; it should be "
+                f"{what}; convert it, for example with iconv -t utf-8"
+            ) from error
 
 
 @contextmanager
@@ -65,7 +87,7 @@ def open_text(path: Path, what: str, member: str = "") -> Iterator[_Text]:
         raise InputError(f"there is no file '{path}'; it should be {what}")
     try:
         with path.open("rb") as stream, _unpacked(stream, path, what, member) as raw:
-            yield _Text(raw, _first_block(raw, path, what))
+            yield _Text(raw, _first_block(raw, path, what), (path, what))
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise InputError(
             f"'{path}' is a damaged or incomplete gzip or zip file ({error}); download it again"
@@ -249,7 +271,8 @@ def split_header(
     names = [name.strip().strip('"') for name in lines[skip].lstrip("#").split(separator)]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise InputError(f"'{path}' has the column '{twice[0]}' {names.count(twice[0])} times")
+        found = f"it has the column '{twice[0][:40]}' {names.count(twice[0])} times"
+        raise InputError(wrong_file(path, what, lines, found))
     # a table that R wrote with row names has one column without a name
     return [name or f"column {i + 1}" for i, name in enumerate(names)]
 

@@ -78,7 +78,7 @@ def read_signor(
             [*COLUMNS, *scored],
             skip=1,
             separator=separator,
-            quoted=True,
+            quoted=separator != "\t",
             numbers=scored,
         )
     )
