@@ -157,8 +157,10 @@ def split_rows(
             yield reader.line_num + first_line - 1, row
     except csv.Error as error:
         line = reader.line_num + first_line - 1
+        guess = recognise_format(lines) if isinstance(lines, list) else ""
+        looks = f" (it looks like {guess})" if guess not in ("", what) else ""
         raise InputError(
-            f"'{path}', line {line}: {error}; it should be {what}; look for a stray quote"
+            f"'{path}', line {line}: {error}; it should be {what}{looks}; look for a stray quote"
         ) from error
 
 

@@ -381,12 +381,14 @@ class IdentifierTable:
         symbols = kinds.date_symbols(name)
         if not symbols:
             return None
-        found = {
-            gene
-            for symbol in symbols
+        exact = {g for s in symbols for how in _SYMBOLS for g in self._index[how].get(s, ())}
+        folded = {
+            g
+            for s in symbols
             for how in _SYMBOLS
-            for gene in self._index[how].get(symbol, ())
+            for g in self._index[f"{how} (case ignored)"].get(s, ())
         }
+        found = exact or folded  # OCT4 is written Oct4 in HGNC
         reason = f"a date made by a spreadsheet, perhaps from {' or '.join(symbols)}"
         return Verdict("date", tuple(sorted(found)), reason)
 

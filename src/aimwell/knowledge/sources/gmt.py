@@ -8,10 +8,12 @@ import pandas as pd
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_lines, split_rows, wrong_file
+from aimwell.knowledge.formats import recognise_format
 from aimwell.knowledge.gene_sets import GeneSets, no_parents
 from aimwell.provenance import Step
 
 WHAT: Final = "a gene-set file (GMT)"
+_REACTOME: Final = "a Reactome gene-set file (GMT)"
 SPECIES: Final = "Homo sapiens"
 #: Databases that are told by the second field or by the name of a set.
 _WIKIPATHWAYS: Final = re.compile(r"(?P<title>.*)%WikiPathways_\d+%(?P<id>WP\d+)%(?P<species>.+)")
@@ -50,6 +52,8 @@ def read_gmt(path: Path, *, name: str = "") -> GeneSets:
         InputError: Another file, a set listed twice or without genes, or no human set.
     """
     lines = read_lines(path, WHAT)
+    if recognise_format(lines) not in ("", WHAT, _REACTOME):
+        raise InputError(wrong_file(path, WHAT, lines, "its first line is that of another format"))
     titles: dict[str, str] = {}
     rows: list[tuple[str, str]] = []
     foreign: list[str] = []
