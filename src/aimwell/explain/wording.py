@@ -82,7 +82,7 @@ def _own_change(evidence: Evidence, gene: str, symbol: str) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return " ".join("RNA" if w.lower() == "rna" else w for w in name.split("_"))
 
 
 def _list(items: list[str]) -> str:
