@@ -1,10 +1,13 @@
 """Hetionet: genes and their sets as a prior (SIF or JSON), disease genes as labels (CC0, mixed)."""
 
 import bz2
+import codecs
 import json
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -21,6 +24,8 @@ ASSOCIATIONS: Final = "Hetionet's disease–gene associations"
 _SIF: Final = ("source", "metaedge", "target")
 _BLOCK: Final = 200_000
 _CHUNK: Final = 1 << 20
+#: What stands between values.
+_BETWEEN: Final = re.compile(r"[\s,:]*")
 
 
 def read_hetionet(path: Path, nodes: Path | None = None) -> PriorNetwork:
@@ -37,7 +42,7 @@ def read_hetionet(path: Path, nodes: Path | None = None) -> PriorNetwork:
     Raises:
         InputError: Another file, a malformed edge, or nothing left.
     """
-    if _starts(path).lstrip().startswith(b"{"):
+    if _is_json(path):
         return _read_json(path)
     lines = first_lines(path, SIF)
     if tuple(lines[0].split("\t")) != _SIF:
@@ -89,13 +94,29 @@ def _read_json(path: Path) -> PriorNetwork:
     return rows.finish("entrez", names)
 
 
-def _starts(path: Path) -> bytes:
-    """Give the first bytes of the text, so that JSON and SIF are told apart."""
-    if path.is_file() and path.open("rb").read(3) == b"BZh":
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open the text, which Hetionet packs with bzip2."""
+    packed = False
+    if path.is_file():
+        with path.open("rb") as raw:
+            packed = raw.read(3) == b"BZh"
+    if not packed:
+        with open_text(path, SIF) as text:
+            yield text
+        return
+    try:
         with bz2.open(path) as stream:
-            return stream.read(16)
-    with open_text(path, SIF) as text:
-        return text.read(16)
+            yield stream
+    except (EOFError, OSError) as error:
+        raise InputError(
+            f"'{path}' is a damaged or incomplete bzip2 file ({error}); download it again"
+        ) from error
+
+
+def _is_json(path: Path) -> bool:
+    with _opened(path) as text:
+        return bool(text.read(16).lstrip().startswith(b"{"))
 
 
 def _objects(path: Path) -> Iterator[tuple[str, Any]]:
@@ -103,51 +124,38 @@ def _objects(path: Path) -> Iterator[tuple[str, Any]]:
 
     Only one object is held at a time: the whole file takes many gigabytes as Python objects.
     """
-    with path.open("rb") as raw:
-        packed = raw.read(3) == b"BZh"
-    if packed:
-        with bz2.open(path) as stream:
-            yield from _scan(stream)
-    else:
-        with open_text(path, JSON) as text:
-            yield from _scan(text)  # type: ignore[arg-type]
-
-
-def _scan(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
-    decoder = json.JSONDecoder()
-    pending = b""
-    text = ""
-    key = ""
-    inside = False
-    done = False
-    while not done:
-        data = stream.read(_CHUNK)
-        done = not data
-        pending += data
-        good = pending.decode("utf-8", errors="ignore") if not done else pending.decode("utf-8")
-        used = len(good.encode("utf-8"))
-        text, pending = text + good, pending[used:]
-        while True:
-            text = text.lstrip(" \r\n\t,{:" if not inside else " \r\n\t,")
-            if inside and text.startswith("]"):
-                inside, text = False, text[1:]
-                continue
-            if not inside and text.startswith("["):
-                inside, text = True, text[1:]
-                continue
-            if not text or text.startswith("}"):
-                break
-            try:
-                value, end = decoder.raw_decode(text)
-            except ValueError:
-                if done:
-                    raise
-                break
-            text = text[end:]
-            if inside:
-                yield key, value
-            else:
-                key = str(value)
+    decode = json.JSONDecoder().raw_decode
+    characters = codecs.getincrementaldecoder("utf-8")()
+    text, key, begun, inside, done = "", "", False, False, False
+    with _opened(path) as stream:
+        while not done:
+            data = stream.read(_CHUNK)
+            done = not data
+            text += characters.decode(data, final=done)
+            at = 0
+            while True:
+                found = _BETWEEN.match(text, at)
+                at = found.end() if found else at
+                if at == len(text) or (not inside and text[at] == "}"):
+                    break
+                if not begun or text[at] == ("]" if inside else "["):
+                    inside = begun and not inside
+                    begun, at = True, at + 1
+                    continue
+                try:
+                    value, after = decode(text, at)
+                except ValueError:
+                    if done:
+                        raise
+                    break
+                if after == len(text) and not done:
+                    break  # a number may go on in the next block
+                at = after
+                if inside:
+                    yield key, value
+                else:
+                    key = str(value)
+            text = text[at:]
     if inside or text.strip(" \r\n\t}"):
         raise ValueError("the file ends in the middle")
 
