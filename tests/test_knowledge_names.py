@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimwell.errors import InputError
@@ -286,6 +286,7 @@ def test_a_file_of_another_format_is_refused_in_one_line(tmp_path: Path, reader:
         assert "\n" not in str(caught.value)
 
 
+@settings(deadline=None)  # a busy machine is no fault of a reader
 @given(st.binary(max_size=120), st.sampled_from(sorted(READERS)), st.integers(0, 300))
 def test_no_damage_makes_a_reader_fail_otherwise_than_by_refusing(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, reader: str, at: int

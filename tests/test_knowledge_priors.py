@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimwell.errors import InputError
@@ -172,6 +172,7 @@ def test_biocypher_reads_headers_parts_labels_and_prefixes(tmp_path: Path) -> No
 KINDS = ["Gene", "Compound", "Disease", "Side Effect", "Pathway", "Anatomy", "Symptom"]
 
 
+@settings(deadline=None)  # a busy machine is no fault of a reader
 @given(st.lists(st.tuples(*[st.sampled_from(KINDS)] * 2), min_size=1, max_size=30))
 def test_no_drug_or_disease_survives_and_every_edge_is_accounted_for(
     ends: list[tuple[str, str]],
@@ -191,6 +192,7 @@ def test_no_drug_or_disease_survives_and_every_edge_is_accounted_for(
     assert len(pairs(prior)) + len(memberships(prior)) + lost == len(rows)
 
 
+@settings(deadline=None)  # a busy machine is no fault of a reader
 @given(st.binary(max_size=80), st.integers(0, 300), st.booleans())
 def test_no_damage_makes_a_reader_fail_otherwise_than_by_refusing(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int, sif: bool

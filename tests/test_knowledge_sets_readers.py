@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimwell.errors import InputError
@@ -255,6 +255,7 @@ def test_uniprot2reactome_hands_genes_up_where_a_hierarchy_is_given(tmp_path: Pa
     assert sets.members["detail"].tolist() == ["", "IEA|TAS"]
 
 
+@settings(deadline=None)  # a busy machine is no fault of a reader
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=12))
 def test_inherited_members_are_those_of_every_set_reached_downwards(
     pairs: list[tuple[int, int]],
@@ -309,6 +310,7 @@ def test_a_file_of_another_format_is_recognised(tmp_path: Path, reader: str, oth
     assert "\n" not in str(caught.value)
 
 
+@settings(deadline=None)  # a busy machine is no fault of a reader
 @given(st.binary(max_size=200), st.sampled_from(sorted(READERS)), st.integers(0, 400))
 def test_no_damage_makes_a_reader_fail_otherwise_than_by_refusing(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, reader: str, at: int
