@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimwell.knowledge.complexes import expand_complexes
@@ -72,6 +72,7 @@ def some_records(tables: list[tuple[str, list[Row]]]) -> list[pd.DataFrame]:
     return [r for r in (records(rows, origin) for origin, rows in tables) if len(r)]
 
 
+@settings(deadline=None, max_examples=60)
 @given(TABLES)
 def test_merging_is_commutative(tables: list[tuple[str, list[Row]]]) -> None:
     found = some_records(tables)
@@ -80,6 +81,7 @@ def test_merging_is_commutative(tables: list[tuple[str, list[Row]]]) -> None:
         pd.testing.assert_frame_equal(plain(forward), plain(backward))
 
 
+@settings(deadline=None, max_examples=60)
 @given(TABLES)
 def test_merging_is_associative_and_idempotent(tables: list[tuple[str, list[Row]]]) -> None:
     found = some_records(tables)
@@ -97,6 +99,7 @@ def test_merging_is_associative_and_idempotent(tables: list[tuple[str, list[Row]
     pd.testing.assert_frame_equal(plain(at_once), plain(merge_records([at_once, at_once])))
 
 
+@settings(deadline=None, max_examples=60)
 @given(TABLES, st.randoms(use_true_random=False), st.sampled_from(["noisy_or", "max"]))
 def test_edges_do_not_depend_on_the_order_of_rows_ends_or_files(
     tables: list[tuple[str, list[Row]]], random: object, how: str
@@ -116,6 +119,7 @@ def test_edges_do_not_depend_on_the_order_of_rows_ends_or_files(
     pd.testing.assert_frame_equal(edges[0], edges[1])
 
 
+@settings(deadline=None, max_examples=60)
 @given(TABLES, st.sampled_from(["noisy_or", "max"]), st.integers(0, 3))
 def test_a_relation_has_no_loop_no_pair_twice_and_weights_in_range(
     tables: list[tuple[str, list[Row]]], how: str, limit: int
@@ -134,6 +138,7 @@ def test_a_relation_has_no_loop_no_pair_twice_and_weights_in_range(
     assert not limit or degree.max() <= limit
 
 
+@settings(deadline=None, max_examples=60)
 @given(TABLES)
 def test_another_database_never_lowers_an_edge(tables: list[tuple[str, list[Row]]]) -> None:
     found = some_records(tables)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimwell.errors import IdentifierError, InputError
@@ -288,11 +288,16 @@ def test_omnipath_signs_follow_the_consensus_and_complexes_their_names() -> None
 
 def test_a_gene_whose_symbol_has_an_underscore_is_no_complex(tmp_path: Path) -> None:
     path = tmp_path / "c.tsv"
-    path.write_text("source\tinteraction\ttarget\nGTF2H2C_2\t1\tA_B\n")
-    assert rows(read_omnipath(path), "weight", "relation") == [
+    path.write_text(
+        "source\tinteraction\ttarget\nGTF2H2C_2\t1\tA_CHEBI_29035_C4B_2\nCHEBI_18420\t1\tA\n"
+    )
+    found = read_omnipath(path)
+    assert rows(found, "weight", "relation") == [
         ("GTF2H2C_2", "A", 0.5, "activates"),
-        ("GTF2H2C_2", "B", 0.5, "activates"),
+        ("GTF2H2C_2", "C4B_2", 0.5, "activates"),
     ]
+    assert step(found, "proteins at both ends") == (2, 1)
+    assert step(found, "complexes as their members") == (1, 2)
 
 
 def test_collectri_leaves_dimers_out_that_would_be_read_as_one_gene() -> None:
@@ -496,6 +501,7 @@ def test_a_gzip_that_ends_after_millions_of_good_rows_is_refused(tmp_path: Path)
         read_string(path)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=300), st.sampled_from(sorted(READERS)))
 def test_no_bytes_make_a_network_reader_fail_otherwise_than_by_refusing(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, reader: str
@@ -508,6 +514,7 @@ def test_no_bytes_make_a_network_reader_fail_otherwise_than_by_refusing(
         assert "\n" not in str(error)  # noqa: PT017  a reader may also accept
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.data(), st.sampled_from(sorted(FILES)))
 def test_no_change_of_a_real_layout_makes_a_reader_fail_otherwise_than_by_refusing(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, file: str

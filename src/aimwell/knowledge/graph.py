@@ -25,7 +25,8 @@ class Relation:
         source_type, target_type: Node types at the two ends.
         edges: Columns ``source_id``, ``target_id``, ``weight`` in (0, 1], ``evidence`` (names of
             the sources, joined by ``|``), ``literature`` and ``clinical`` (bool); sorted by ids.
-            A ``detail`` column (mechanism, PubMed ids) may follow.
+            A ``detail`` column (mechanism, site) may follow; relations of interactions also have
+            ``evidence_type``, ``pubmed_ids`` and ``date``, as ``Interactions`` describes them.
         directed: False where an edge holds both ways; then each pair is stored once, with
             ``source_id < target_id``.
     """

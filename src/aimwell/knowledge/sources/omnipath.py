@@ -44,6 +44,7 @@ def read_omnipath(path: Path) -> Interactions:
 
     Complexes are written ``A_B_C`` (or ``COMPLEX:P1_P2``): the file names their members, so each
     member gets the edges of the complex with an equal share of the weight, counted in a step.
+    Chemicals are left out, of complexes (``CHEBI_29035``) and as partners.
 
     Returns:
         ``activates`` or ``inhibits`` by the sign, ``induces`` or ``represses`` for transcriptional
@@ -73,16 +74,17 @@ def read_omnipath(path: Path) -> Interactions:
         for column in (c for c in OPTIONAL if c.startswith("ncbi") and c in block):
             human = pc.and_(human, pc.equal(block[column], HUMAN))
         ours = {name: values.filter(human) for name, values in block.items()}
-        counts += (len(human), len(ours["source"]), *_add_typed(rows, ours))
+        named = _with_proteins(ours)
+        counts += (len(human), len(ours["source"]), len(named["source"]), _add_typed(rows, named))
     if not counts[1]:
         raise InputError(f"'{path}' has no interaction of two human proteins ({HUMAN})")
     steps = [Step(f"{NAME}: human partners", int(counts[0]), int(counts[1]), "other species")]
-    return rows.finish("mixed", [*steps, *_steps(int(counts[2]), int(counts[3]))])
+    return rows.finish("mixed", [*steps, *_steps(counts[1:])])
 
 
 def _read_signed(path: Path, header: Sequence[str], separator: str) -> Interactions:
     rows = Collector(NAME, path)
-    counts = np.zeros(2, int)
+    counts = np.zeros(3, int)
     for block in stream_table(path, WHAT, header, SIGNED, skip=1, separator=separator, quoted=True):
         signs = block["interaction"]
         strange = set(signs.unique().to_pylist()) - {"1", "-1", "1.0", "-1.0"}
@@ -90,24 +92,34 @@ def _read_signed(path: Path, header: Sequence[str], separator: str) -> Interacti
             raise InputError(
                 f"'{path}' has the interaction {some(sorted(strange))}; it must be 1 or -1"
             )
-        relation = pc.if_else(pc.starts_with(signs, "-"), "inhibits", "activates")
-        every = np.arange(len(signs))
-        counts += _add(rows, block, every, relation, pa.array(["signalling"] * len(signs)), "")
-    return rows.finish("symbol", _steps(int(counts[0]), int(counts[1])))
+        named = _with_proteins(block)
+        size = len(named["source"])
+        relation = pc.if_else(pc.starts_with(named["interaction"], "-"), "inhibits", "activates")
+        evidence = pa.array(["signalling"] * size, pa.string())
+        added = _add(rows, named, np.arange(size), relation, evidence) if size else 0
+        counts += (len(signs), size, added)
+    return rows.finish("symbol", _steps(counts))
 
 
-def _steps(before: int, after: int) -> list[Step]:
+def _steps(counts: npt.NDArray[np.int64]) -> list[Step]:
+    read, named, added = counts.tolist()
+    why = "an edge per sign where databases disagree, and per member of a complex"
     return [
-        Step(
-            f"{NAME}: signs, and complexes as their members",
-            before,
-            after,
-            "an edge per sign where databases disagree, and per member of a complex",
-        )
+        Step(f"{NAME}: proteins at both ends", read, named, "a partner is a chemical"),
+        Step(f"{NAME}: signs, and complexes as their members", named, added, why),
     ]
 
 
-def _add_typed(rows: Collector, block: dict[str, pa.Array]) -> tuple[int, int]:
+def _with_proteins(block: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """Keep the rows with a protein at both ends."""
+    names = {n for end in ("source", "target") for n in block[end].unique().to_pylist()}
+    known = pa.array([n for n in names if _members(n)], pa.string())
+    both = pc.and_(pc.is_in(block["source"], known), pc.is_in(block["target"], known))
+    return {name: values.filter(both) for name, values in block.items()}
+
+
+def _add_typed(rows: Collector, block: dict[str, pa.Array]) -> int:
+    """Add rows to the relations that their signs and types say; give how many edges that made."""
     true = {name: _true(block[name]) for name in block if name.startswith(("is_", "consensus"))}
     size = len(block["source"])
     up, down = true["is_stimulation"], true["is_inhibition"]
@@ -123,7 +135,7 @@ def _add_typed(rows: Collector, block: dict[str, pa.Array]) -> tuple[int, int]:
         pc.equal(kind, ""), pc.if_else(pa.array(genes), "transcriptional", "signalling"), kind
     )
     evidence = pc.if_else(pc.equal(level, ""), kind, pc.binary_join_element_wise(kind, level, "|"))
-    before = after = 0
+    added = 0
     unsigned = ~(up | down)
     for keep, name in (
         (up & ~genes, "activates"),
@@ -136,10 +148,8 @@ def _add_typed(rows: Collector, block: dict[str, pa.Array]) -> tuple[int, int]:
         chosen = np.flatnonzero(keep)
         if len(chosen):
             relation = pa.array([name] * size, pa.string())
-            added = _add(rows, block, chosen, relation, evidence, "sources")
-            after += added[1]
-    before = size
-    return before, after
+            added += _add(rows, block, chosen, relation, evidence)
+    return added
 
 
 def _add(
@@ -148,13 +158,10 @@ def _add(
     chosen: npt.NDArray[np.int64],
     relation: pa.Array,
     evidence: pa.Array,
-    detail: str,
-) -> tuple[int, int]:
-    """Add the chosen rows, complexes as their members; give rows before and after."""
+) -> int:
+    """Add the chosen rows, complexes as their members; give how many edges that made."""
     names = [block[end].take(pa.array(chosen)).to_pylist() for end in ("source", "target")]
     order, source, target, share = expand_complexes(names[0], names[1], _members)
-    if not len(order):
-        return len(chosen), 0
     at = pa.array(chosen[order])
     rows.add(
         source,
@@ -163,15 +170,18 @@ def _add(
         relation=relation.take(at),
         evidence_type=evidence.take(at),
         pubmed_ids=_papers(block["references"].take(at)) if "references" in block else "",
-        detail=pc.replace_substring(block[detail].take(at), ";", "|") if detail in block else "",
+        detail=pc.replace_substring(block["sources"].take(at), ";", "|")
+        if "sources" in block
+        else "",
     )
-    return len(chosen), len(order)
+    return len(order)
 
 
 def _members(name: str) -> Sequence[str]:
-    parts = [part for part in name.removeprefix("COMPLEX:").split("_") if part]
-    # GTF2H2C_2 is one gene, and a bare 2 would be read as an Entrez id
-    return [name] if any(part.isdigit() for part in parts) else parts
+    """List the proteins of a complex, without its chemicals (``CHEBI_29035``)."""
+    proteins = re.sub(r"(?:^|_)CHEBI_\d+(?=_|$)", "", name.removeprefix("COMPLEX:"))
+    # C4B_2 is one gene, and a bare 2 would be read as an Entrez id
+    return re.findall(r"[^_]+(?:_\d+(?=_|$))?", proteins)
 
 
 def _true(values: pa.Array) -> npt.NDArray[np.bool_]:
