@@ -27,7 +27,7 @@ from aimwell.knowledge.sources.uniprot_idmapping import (
 
 HERE = Path(__file__).parent
 SMALL = HERE / "data" / "knowledge" / "hgnc_small.tsv"
-ADVERSARIAL = HERE.parent / "data" / "identifiers" / "adversarial.tsv"
+ADVERSARIAL = HERE / "data" / "knowledge" / "adversarial.tsv"
 IDMAPPING = (
     "P04637\tUniProtKB-ID\tP53_HUMAN\nP04637\tHGNC\tHGNC:11998\n"
     "P04637-2\tEnsembl_TRS\tENST00000420246.6\nP04637\tEnsembl_PRO\tENSP00000269305.4\n"
