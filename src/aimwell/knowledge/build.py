@@ -81,6 +81,7 @@ def build_graph(config: RunConfig) -> TargetGraph:
         groups, table.genes.index, config.graph.merge, config.graph.max_degree
     )
     steps += merged
+    groups.clear()  # records of ten million links take room that checking the graph needs
     set_nodes = _add_sets(every, relations, steps)
     genes = _genes_with_edges(table, relations, steps)
     return TargetGraph({GENE: genes, **set_nodes}, relations, tuple(sources), tuple(steps))
