@@ -1,9 +1,11 @@
 """Progress on stderr: bars on a terminal, one line a stage elsewhere."""
 
+import signal
 import sys
+import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -23,9 +25,22 @@ class Bars:
         self._what = ""
         self._since = 0.0
         self._total = self._done = 0
+        self._stopped = False
+        self._handler: Any = None
 
     def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._stop)
         return self
+
+    def _stop(self, number: int, frame: object) -> None:
+        """Stop on Ctrl-C; Python swallows the exception inside destructors, so remember it."""
+        self._stopped = True
+        raise KeyboardInterrupt
+
+    def _go_on(self) -> None:
+        if self._stopped:
+            raise KeyboardInterrupt
 
     def __exit__(
         self,
@@ -33,11 +48,14 @@ class Bars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
         self._finish(completed=kind is None)
         self.finish()
 
     def start(self, what: str, total: int = 0) -> None:
         """Begin a stage of ``total`` units, 0 where unknown; the one before is finished."""
+        self._go_on()
         self._finish(completed=True)
         self._what, self._since, self._total, self._done = what, time.monotonic(), total, 0
         if self._hidden:
@@ -47,12 +65,14 @@ class Bars:
 
     def advance(self, units: int = 1) -> None:
         """Count units of the current stage."""
+        self._go_on()
         self._done += units
         if self._drawn and self._task is not None:
             self._drawn.advance(self._task, units)
 
     def reuse(self, what: str) -> None:
         """Note a stage that is taken from an earlier call."""
+        self._go_on()
         self._finish(completed=True)
         self.note(f"reused    {what}")
 
