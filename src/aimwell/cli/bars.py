@@ -33,7 +33,7 @@ class Bars:
             self._handler = signal.signal(signal.SIGINT, self._stop)
         return self
 
-    def _stop(self, number: int, frame: object) -> None:
+    def _stop(self, *_: object) -> None:
         """Stop on Ctrl-C; Python swallows the exception inside destructors, so remember it."""
         self._stopped = True
         raise KeyboardInterrupt
