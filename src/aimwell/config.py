@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from aimwell.errors import ConfigError, InputError, some
+from aimwell.ranges import check_ranges
 
 #: Readers of interactions and signalling that ``[[graph.sources]]`` may name.
 INTERACTION_READERS: Final = (
@@ -327,15 +328,20 @@ def read_config(path: Path, *, data: str = "", output: str = "") -> RunConfig:
     if not path.is_file():
         raise InputError(f"there is no run file '{path}'; write one after examples/coad/coad.toml")
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # editors on Windows put a byte-order mark before the first key
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{path}' is not UTF-8 text, as TOML must be: {error}") from error
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"'{path}' is not valid TOML: {error}") from error
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
     run = raw.setdefault("run", {})
-    if isinstance(run, dict):
-        folder = data or str(path.resolve().parent / str(run.get("data", ".")))
+    if isinstance(run, dict) and (data or isinstance(run.get("data", "."), str)):
+        folder = data or str(path.resolve().parent / run.get("data", "."))
         run["data"] = str(Path(folder).resolve())
-        if output:
-            run["output"] = output
+    if isinstance(run, dict) and output:
+        run["output"] = output
     return config_from(raw, where=str(path))
 
 
@@ -349,6 +355,15 @@ def config_from(raw: Mapping[str, Any], where: str = "configuration") -> RunConf
     """
     config: RunConfig = _build(RunConfig, raw, where, "")
     _check_choices(config, where)
+    check_ranges(config, where)
+    if not config.run.output:
+        raise ConfigError(f"{where}: run.output is empty; name the folder of the run")
+    graph = config.graph
+    if graph.min_set_size > graph.max_set_size:
+        raise ConfigError(
+            f"{where}: graph.min_set_size = {graph.min_set_size} is above graph.max_set_size = "
+            f"{graph.max_set_size}, so no set would be left"
+        )
     return config
 
 

@@ -1,0 +1,161 @@
+"""The run file: numbers that cannot be meant, wrong kinds, and what editors do to text."""
+
+import copy
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aimwell import config
+from aimwell.config import config_from, read_config
+from aimwell.errors import ConfigError, InputError
+from aimwell.ranges import RANGES, inside
+
+WHOLE: dict[str, Any] = {
+    "run": {"title": "t", "output": "out"},
+    "cohort": {
+        "sheet": {"path": "samples.tsv"},
+        "matrices": [{"path": "rna.tsv", "layer": "rna", "kind": "rna", "unit": "counts"}],
+    },
+    "contrasts": [
+        {"name": "c", "layer": "rna", "condition": "arm", "case": "a", "control": "b"},
+    ],
+    "known_targets": {
+        "sources": [{"reader": "genes", "genes": ["EGFR"]}],
+        "check": [{"reader": "genes", "genes": ["MET"]}],
+    },
+}
+TEXT = """
+[run]
+title = "t"
+output = "out"
+[cohort]
+sheet = { path = "samples.tsv" }
+matrices = [{ path = "rna.tsv", layer = "rna", kind = "rna", unit = "counts" }]
+[[contrasts]]
+name = "c"
+layer = "rna"
+condition = "arm"
+case = "a"
+control = "b"
+[[known_targets.sources]]
+reader = "genes"
+genes = ["EGFR"]
+"""
+
+
+def changed(name: str, value: object) -> dict[str, Any]:
+    """Give a whole run file with one setting replaced; lists by their first item."""
+    raw = copy.deepcopy(WHOLE)
+    *tables, key = name.split(".")
+    inner: Any = raw
+    for table in tables:
+        inner = inner.setdefault(table, {"preset": "starter"} if table == "graph" else {})
+        inner = inner[0] if isinstance(inner, list) else inner
+    inner[key] = value
+    return raw
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_number_outside_its_range_is_refused_with_the_range(name: str) -> None:
+    whole = isinstance(_default(name), int)
+    for wrong in (-1, *(() if whole else (float("nan"), float("inf")))):
+        with pytest.raises(ConfigError) as refused:
+            config_from(changed(name, wrong), "my.toml")
+        assert str(refused.value).startswith("my.toml: ")
+        assert name.rsplit(".", 1)[1] in str(refused.value)
+        assert f"= {wrong if whole else float(wrong)} must lie in {RANGES[name]}" in str(
+            refused.value
+        )
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_every_default_lies_in_its_range(name: str) -> None:
+    assert inside(RANGES[name], _default(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("run.jobs", 0),
+        ("model.folds", 1),
+        ("model.seeds", 0),
+        ("model.epochs", 0),
+        ("model.hidden", 0),
+        ("model.dropout", 1),
+        ("model.input_dropout", 1.0),
+        ("model.hide", 0),
+        ("model.learning_rate", 0),
+        ("explain.steps", 0),
+        ("explain.max_nodes", 0),
+    ],
+)
+def test_the_first_number_that_would_break_a_run_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match="must lie in"):
+        config_from(changed(name, value))
+
+
+def test_explaining_no_target_is_allowed() -> None:
+    assert config_from(changed("explain.top", 0)).explain.top == 0
+
+
+def test_every_number_of_a_run_file_has_a_range() -> None:
+    settings = {
+        "run": config.RunSettings,
+        "identifiers": config.IdentifierSettings,
+        "graph": config.GraphSettings,
+        "known_targets.sources": config.LabelSource,
+        "known_targets.check": config.LabelSource,
+        "model": config.ModelSettings,
+        "explain": config.ExplainSettings,
+    }
+    numbers = {
+        f"{table}.{item.name}"
+        for table, kind in settings.items()
+        for item in dataclasses.fields(kind)
+        if item.type in (int, float)
+    }
+    assert numbers == set(RANGES)
+
+
+def test_sets_cannot_be_larger_and_smaller_at_once() -> None:
+    raw = changed("graph.min_set_size", 300)
+    with pytest.raises(ConfigError, match="min_set_size = 300 is above"):
+        config_from(raw)
+
+
+def test_an_empty_output_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"run\.output is empty"):
+        config_from(changed("run.output", ""))
+
+
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
+    plain, windows = tmp_path / "a.toml", tmp_path / "b.toml"
+    plain.write_text(TEXT)
+    windows.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    assert read_config(windows) == read_config(plain)
+
+
+def test_a_run_file_in_another_encoding_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(TEXT.replace('"t"', '"é"').encode("latin-1"))
+    with pytest.raises(InputError, match="is not UTF-8 text"):
+        read_config(path)
+
+
+def test_a_data_folder_must_be_text(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(TEXT.replace("[run]", "[run]\ndata = 3"))
+    with pytest.raises(ConfigError, match=r"'run\.data' must be of type str, found 3"):
+        read_config(path)
+
+
+def _default(name: str) -> float:
+    *tables, key = name.split(".")
+    value: Any = config_from(WHOLE)
+    for table in tables:
+        value = getattr(value, table)
+        value = value[0] if isinstance(value, tuple) else value
+    found: float = getattr(value, key)
+    return found
