@@ -15,7 +15,7 @@ from typing import Final
 
 from aimwell.errors import AimwellError, ConfigError, some
 
-BENCHES: Final = ("demo", "coad", "attribution")
+BENCHES: Final = ("demo", "coad", "attribution", "graph", "identifiers")
 
 
 @dataclass(frozen=True)
@@ -99,33 +99,44 @@ def run_bench(name: str, data: str = "") -> Iterator[Bar]:
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall seconds, peak memory of the process and its children in GB, and what was printed."""
+    """Wall seconds, peak memory of the process and its children in GB, and what was printed.
+
+    ``cpu`` is the processor time, in seconds: on a busy machine, what the work itself took.
+    """
 
     seconds: float
     gigabytes: float
     output: str
+    cpu: float = 0.0
 
 
-def measure_command(*arguments: str, cwd: Path | None = None) -> Measured:
+def measure_command(*arguments: str, cwd: Path | None = None, one_core: bool = False) -> Measured:
     """Run ``python -m aimwell`` with arguments and measure the whole process tree.
+
+    Args:
+        arguments: Of the command.
+        cwd: Folder to run it in.
+        one_core: Let it use one processor core only, where the system can hold it to that.
 
     Raises:
         AimwellError: The command failed.
     """
     # a small process of its own reports the peak over all descendants that it waited for
     script = (
-        "import resource, subprocess, sys\n"
+        "import os, resource, subprocess, sys\n"
+        "if sys.argv.pop(1) == 'True' and hasattr(os, 'sched_setaffinity'):\n"
+        "    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])\n"
         "done = subprocess.run([sys.executable, '-m', 'aimwell', *sys.argv[1:]],"
         " capture_output=True, text=True)\n"
-        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
         "print(done.stdout)\n"
         "print(done.stderr, file=sys.stderr)\n"
-        "print(f'peak {peak}')\n"
+        "print(f'peak {used.ru_maxrss} {used.ru_utime + used.ru_stime}')\n"
         "sys.exit(done.returncode)\n"
     )
     begun = time.monotonic()
     with_peak = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
+        [sys.executable, "-c", script, str(one_core), *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -137,5 +148,6 @@ def measure_command(*arguments: str, cwd: Path | None = None) -> Measured:
             f"'aimwell {' '.join(arguments)}' ended with {with_peak.returncode}: "
             f"{with_peak.stderr.strip()[-300:]}"
         )
-    output, _, peak = with_peak.stdout.rpartition("peak ")
-    return Measured(seconds, float(peak) / 2**20, output)
+    output, _, used = with_peak.stdout.rpartition("peak ")
+    peak, cpu = used.split()
+    return Measured(seconds, float(peak) / 2**20, output, float(cpu))

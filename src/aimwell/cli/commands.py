@@ -155,7 +155,10 @@ def explain(
 @app.command(epilog="Example:  aimwell bench coad --data ~/databases --json")
 def bench(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="demo, coad or attribution; all if left out.")
+        str,
+        typer.Argument(
+            metavar="[NAME]", help="One of demo, coad, attribution, graph, identifiers."
+        ),
     ] = "",
     data: Data = "",
     as_json: Json = False,
