@@ -46,6 +46,8 @@ SET_READERS: Final = (
 )
 #: Readers of general knowledge graphs, of which ``[[graph.sources]]`` keeps genes and sets.
 PRIOR_READERS: Final = ("hetionet", "primekg", "optimuskg", "biocypher")
+#: What ``graph.licence`` may ask for.
+LICENCES: Final = ("any", "commercial")
 #: Readers that ``[[identifiers.mappings]]`` may name.
 MAPPING_READERS: Final = ("uniprot", "uniprot_secondary", "ncbi_gene", "ncbi_history", "string")
 #: Readers that ``[[known_targets.sources]]`` may name.
@@ -156,7 +158,8 @@ class GraphSettings:
     ``merge`` says what becomes of a pair that several sources have: ``noisy_or`` is one edge with
     the probability that at least one of them is right, ``max`` one edge with the largest weight,
     ``separate`` an edge in a relation per source. A gene keeps its ``max_degree`` strongest edges
-    per relation; 0 keeps all.
+    per relation; 0 keeps all. ``licence = "commercial"`` leaves out sources that a company may not
+    use, or of which that is not known.
     """
 
     preset: str = ""
@@ -167,6 +170,7 @@ class GraphSettings:
     min_complex_size: int = 2
     merge: str = "noisy_or"
     max_degree: int = 0
+    licence: str = "any"
 
 
 @dataclass(frozen=True)
@@ -282,7 +286,6 @@ class ModelSettings:
     hide: float = 0.5
     learning_rate: float = 5e-3
     weight_decay: float = 5e-4
-    prior: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -312,7 +315,7 @@ class RunConfig:
         return Path(self.run.data) / name
 
 
-def read_config(path: Path, *, data: str = "", output: str = "") -> RunConfig:
+def read_config(path: Path, *, data: str = "", output: str = "", licence: str = "") -> RunConfig:
     """Read and check a run file.
 
     Args:
@@ -320,6 +323,7 @@ def read_config(path: Path, *, data: str = "", output: str = "") -> RunConfig:
             relative ``run.output`` from the working folder.
         data: Replaces ``run.data``.
         output: Replaces ``run.output``.
+        licence: Replaces ``graph.licence``.
 
     Raises:
         InputError: The file is missing or not TOML.
@@ -420,6 +424,7 @@ def _check_choices(config: RunConfig, where: str) -> None:
         choices.append(("graph.preset", graph.preset, ("starter",)))
     readers = (*INTERACTION_READERS, *SET_READERS, *PRIOR_READERS)
     choices.append(("graph.merge", graph.merge, ("noisy_or", "max", "separate")))
+    choices.append(("graph.licence", graph.licence, LICENCES))
     for source in graph.sources:
         choices += [
             ("graph.sources.reader", source.reader, readers),

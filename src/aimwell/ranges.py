@@ -29,7 +29,6 @@ RANGES: Final = {
     "model.hide": "(0, 1]",
     "model.learning_rate": "(0, 1]",
     "model.weight_decay": "[0, 1]",
-    "model.prior": "[0, 1)",
     "explain.top": "[0, 10000]",
     "explain.steps": "[1, 100000]",
     "explain.max_nodes": "[1, 1000]",
