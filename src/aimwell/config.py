@@ -346,6 +346,9 @@ def read_config(path: Path, *, data: str = "", output: str = "", licence: str = 
         run["data"] = str(Path(folder).resolve())
     if isinstance(run, dict) and output:
         run["output"] = output
+    graph = raw.setdefault("graph", {"preset": "starter"}) if licence else None
+    if isinstance(graph, dict):
+        graph["licence"] = licence
     return config_from(raw, where=str(path))
 
 

@@ -213,7 +213,7 @@ def write_run_file(
     """
     path = folder / "graph.toml"
     rows = [
-        "[[graph.sources]]\n" + "".join(f"{key} = '{value}'\n" for key, value in source.items())
+        "[[graph.sources]]\n" + "".join(f"{key} = {value!r}\n" for key, value in source.items())
         for source in sources
     ]
     head = f"[run]\ntitle = 'bench'\noutput = 'out'\ndata = '{data}'\n"

@@ -186,11 +186,66 @@ def bench(
             words.tell_bench(rows)
 
 
+@graph_app.command("fetch", epilog="Example:  aimwell graph fetch string huri --output databases")
+def graph_fetch(  # noqa: PLR0913  one option each
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME...]", help="Entries of --list; all that is locked if none."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="The folder of databases.")
+    ] = Path("databases"),
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="Copy from a folder, without the internet."),
+    ] = None,
+    mirror: Annotated[
+        str, typer.Option("--mirror", metavar="URL", help="Fetch from here, by the same names.")
+    ] = "",
+    update: Annotated[
+        bool, typer.Option("--update", help="Take what is published now, and lock that.")
+    ] = False,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="Show the catalogue and fetch nothing.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Download public databases from their official addresses, and verify them ever after.
+
+    The first download writes aimwell.lock.json with the sha256 of each file; a file that differs
+    from it is refused. Stopped, the same command goes on where it was.
+    """
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cli import words
+        from aimwell.knowledge.catalog import read_catalog
+        from aimwell.knowledge.fetch import Origin, fetch_databases
+
+        catalog = read_catalog()
+        if list_all:
+            bars.finish()
+            answer.give(list(catalog.values()))
+            if answer.in_words:
+                words.tell_catalog(catalog.values())
+            return
+        origin = Origin(folder, mirror)
+        found = fetch_databases(names or [], output, catalog, bars, origin=origin, update=update)
+        bars.finish()
+        answer.give(found)
+        if answer.in_words:
+            words.tell_fetched(found, output)
+
+
 @graph_app.command("build", epilog="Example:  aimwell graph build coad.toml --output graphs/coad")
 def graph_build(
     file: RunFile,
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The graph folder.")],
     data: Data = "",
+    licence: Annotated[
+        str, typer.Option("--licence", help="any or commercial (graph.licence).")
+    ] = "",
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -203,7 +258,7 @@ def graph_build(
         from aimwell.knowledge.store import write_graph
         from aimwell.knowledge.summary import graph_summary
 
-        config = _read(file, data)
+        config = _read(file, data, licence=licence)
         bars.start("building the graph")
         graph = build_graph(config)
         write_graph(graph, output)
@@ -274,10 +329,10 @@ def cohort_check(
             raise typer.Exit(2)
 
 
-def _read(file: Path, data: str, output: str = "", jobs: int = 0) -> "RunConfig":
+def _read(file: Path, data: str, output: str = "", jobs: int = 0, licence: str = "") -> "RunConfig":
     from aimwell.config import read_config
 
-    config = read_config(file, data=data, output=output)
+    config = read_config(file, data=data, output=output, licence=licence)
     if jobs:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
     return config

@@ -1,6 +1,7 @@
 """Build the graph, the identifier table and the known targets that a run file asks for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
 from aimwell.knowledge.interaction_sources import NAMES, read_interactions
 from aimwell.knowledge.interactions import Interactions, require_id_type
 from aimwell.knowledge.known_targets import build_known_targets
+from aimwell.knowledge.licences import commercial_sources, require_commercial
 from aimwell.knowledge.merging import build_relations, records_of, relation_name
 from aimwell.knowledge.parquet import hash_of
 from aimwell.knowledge.prior_sources import PRIOR_NAMES, read_prior
@@ -48,20 +50,22 @@ def build_graph(config: RunConfig) -> TargetGraph:
     Raises:
         ConfigError: Databases are named, but no HGNC table.
         InputError: A file that cannot be read, or too few of its names are genes.
-        GraphError: A graph folder that was changed, or databases without a single edge.
+        GraphError: A graph folder that was changed, databases without a single edge, or none that
+            ``licence`` allows.
     """
-    if config.graph.preset:
-        return read_starter_graph()
-    if config.graph.folder:
-        return read_graph(config.path(config.graph.folder))
+    if config.graph.preset or config.graph.folder:
+        return _built_before(config)
     if not config.identifiers.hgnc:
         raise ConfigError(
             "[graph] names databases, which needs identifiers.hgnc: the path of the HGNC complete "
             "set that resolves their names"
         )
+    allowed: tuple[Step, ...] = ()
+    if config.graph.licence == "commercial":
+        config, allowed = commercial_sources(config)
     table = hgnc_table(config)
     sources: list[Source] = [*([table.source] if table.source else []), *table.mapping_sources]
-    steps = list(table.steps)
+    steps = [*allowed, *table.steps]
     groups: dict[str, tuple[str, list[pd.DataFrame]]] = {}
     every: list[GeneSets] = []
     for database in config.graph.sources:
@@ -95,6 +99,15 @@ def identifier_table(config: RunConfig, graph: TargetGraph) -> IdentifierTable:
     if config.identifiers.hgnc:
         return hgnc_table(config)
     return IdentifierTable.from_graph(graph)
+
+
+def _built_before(config: RunConfig) -> TargetGraph:
+    folder = config.graph.folder
+    graph = read_graph(config.path(folder)) if folder else read_starter_graph()
+    if config.graph.licence == "commercial":
+        where = f"the graph '{folder}'" if folder else "the starter graph"
+        graph = replace(graph, steps=(*graph.steps, *require_commercial(graph, where)))
+    return graph
 
 
 def _source(config: RunConfig, database: GraphSource) -> Source:
