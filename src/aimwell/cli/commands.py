@@ -187,7 +187,7 @@ def bench(
 
 
 @graph_app.command("fetch", epilog="Example:  aimwell graph fetch string huri --output databases")
-def graph_fetch(  # noqa: PLR0913  one option each
+def graph_fetch(  # noqa: PLR0913, PLR0917  one option each
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="[NAME...]", help="Entries of --list; all that is locked if none."),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # a reused run answers without loading what would compute it
     from aimwell.bench import Bar
     from aimwell.cohorts.check import CohortCheck
     from aimwell.explain.explanation import Explanation
+    from aimwell.knowledge.catalog import Entry
+    from aimwell.knowledge.fetch import Fetched
     from aimwell.knowledge.summary import GraphSummary
     from aimwell.pipeline.demo import DemoResult
     from aimwell.pipeline.run import RunResult
@@ -141,6 +143,38 @@ def tell_steps(steps: Iterable[Step]) -> None:
         "What came in and what was kept",
         ("step", "in", "out", "why"),
         ((s.name, f"{s.rows_in:,}", f"{s.rows_out:,}", _why(s)) for s in steps),
+    )
+
+
+def tell_catalog(entries: "Iterable[Entry]") -> None:
+    """Print what can be fetched, and who may use it."""
+    _table(
+        "What can be fetched",
+        ("name", "what", "release", "licence", "commercial", "by hand"),
+        (
+            (e.name, e.title, e.release, e.licence, e.commercial, "" if e.url else e.page)
+            for e in entries
+        ),
+    )
+
+
+def tell_fetched(files: "Sequence[Fetched]", folder: Path) -> None:
+    """Print what lies in the folder now, and who may use it."""
+    print()
+    _table(
+        f"In {folder}",
+        ("file", "state", "bytes", "sha256", "licence", "commercial"),
+        (
+            (
+                f.path.name,
+                f.state,
+                f"{f.locked.bytes:,}",
+                f"{f.locked.sha256[:12]}…",
+                f.entry.licence,
+                f.entry.commercial,
+            )
+            for f in files
+        ),
     )
 
 
