@@ -19,6 +19,7 @@ from aimwell.cli import app
 from aimwell.errors import AimwellError, ConfigError, InputError, RunError
 from aimwell.knowledge import fetch
 from aimwell.knowledge.catalog import Entry, find_catalog, read_catalog
+from aimwell.knowledge.licences import classify_licence
 from aimwell.knowledge.sources.download import Patience
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -242,9 +243,13 @@ def test_a_file_that_changes_while_it_is_fetched_is_begun_again(
     assert told.kilobytes == len(new) // 1000
 
 
-def test_a_wrong_range_is_not_glued_on(server: Server, tmp_path: Path, told: Told) -> None:
+@pytest.mark.parametrize(("start", "total"), [(49_000, len(TEXT)), (50_000, len(TEXT) + 1)])
+def test_a_wrong_range_is_not_glued_on(
+    server: Server, tmp_path: Path, told: Told, start: int, total: int
+) -> None:
     def another(handler: Handler) -> None:
-        handler.give(b"x" * 9, 206, Content_Range="bytes 50000-50008/50009")
+        part = TEXT[start:].ljust(total - start, b"x")
+        handler.give(part, 206, Content_Range=f"bytes {start}-{total - 1}/{total}")
 
     server.answers = [rest(TEXT, tag='"a"', upto=50_000), another, rest(TEXT, tag='"a"')]
     assert call(entry(server.url), tmp_path, told).path.read_bytes() == TEXT
@@ -540,6 +545,14 @@ def test_every_entry_of_the_catalogue_names_a_reader_of_the_run_file() -> None:
     restricted = [e.name for e in entries if "NC" in e.licence or "non-comm" in e.licence]
     assert restricted == ["corum", "repurposing-hub"]
     assert {e.commercial for e in entries if e.name in restricted} == {"no"}
+
+
+def test_the_catalogue_and_the_licence_filter_agree() -> None:
+    entries = read_catalog().values()
+    found = [(e, classify_licence(e.licence).commercial) for e in entries]
+    sure = [(e, allowed) for e, allowed in found if allowed is not None]
+    assert len(sure) > 35
+    assert [e.name for e, allowed in sure if e.commercial != ("yes" if allowed else "no")] == []
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def bench(
 def graph_fetch(  # noqa: PLR0913, PLR0917  one option each
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME...]", help="Entries of --list; all that is locked if none."),
+        typer.Argument(metavar="NAME", help="Entries of --list; if none, all that is locked."),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="The folder of databases.")

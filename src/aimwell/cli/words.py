@@ -152,7 +152,7 @@ def tell_catalog(entries: "Iterable[Entry]") -> None:
         "What can be fetched",
         ("name", "what", "release", "licence", "commercial", "by hand"),
         (
-            (e.name, e.title, e.release, e.licence, e.commercial, "" if e.url else e.page)
+            (e.name, e.title, e.release, e.licence, e.commercial, "" if e.url else "yes")
             for e in entries
         ),
     )
