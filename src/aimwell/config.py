@@ -1,6 +1,7 @@
 """The run file: one TOML file, read into frozen dataclasses that hold every default."""
 
 import difflib
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -159,7 +160,9 @@ class GraphSettings:
     the probability that at least one of them is right, ``max`` one edge with the largest weight,
     ``separate`` an edge in a relation per source. A gene keeps its ``max_degree`` strongest edges
     per relation; 0 keeps all. ``licence = "commercial"`` leaves out sources that a company may not
-    use, or of which that is not known.
+    use, or of which that is not known. ``allow_leak`` keeps what encodes the known targets, and
+    marks every result. ``as_of`` leaves out what was first reported after a day such as
+    ``2018-01-01``.
     """
 
     preset: str = ""
@@ -171,6 +174,8 @@ class GraphSettings:
     merge: str = "noisy_or"
     max_degree: int = 0
     licence: str = "any"
+    allow_leak: bool = False
+    as_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,10 +272,14 @@ class LabelSource:
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """Known targets to learn from, and others that are kept out to check the result."""
+    """Known targets to learn from, and others that are kept out to check the result.
+
+    ``as_of`` leaves out of ``sources`` what was known only after a day such as ``2018-01-01``.
+    """
 
     sources: tuple[LabelSource, ...]
     check: tuple[LabelSource, ...] = ()
+    as_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -445,6 +454,7 @@ def _check_choices(config: RunConfig, where: str) -> None:
         ]
     for label in (*config.known_targets.sources, *config.known_targets.check):
         choices.append(("known_targets.sources.reader", label.reader, LABEL_READERS))
+    _check_days(config, where)
     for key, found, allowed in choices:
         if found not in allowed:
             near = difflib.get_close_matches(found, allowed, n=1)
@@ -476,6 +486,12 @@ def _check_range(where: str, source: GraphSource) -> None:
         raise ConfigError(
             f"{where}: graph.sources.weight = {source.weight} of '{source.path}' must lie in (0, 1]"
         )
+
+
+def _check_days(config: RunConfig, where: str) -> None:
+    for key, day in (("graph", config.graph.as_of), ("known_targets", config.known_targets.as_of)):
+        if day and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", day):
+            raise ConfigError(f"{where}: {key}.as_of = '{day}' is no day; write 2018-01-01")
 
 
 def _join(at: str, key: str) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from aimwell.config import INTERACTION_READERS, PRIOR_READERS, GraphSource, RunConfig
 from aimwell.errors import ConfigError, GraphError
+from aimwell.knowledge.dates import graph_as_of, interactions_as_of
 from aimwell.knowledge.edges import build_edges
 from aimwell.knowledge.gene_sets import (
     SET_RELATIONS,
@@ -87,6 +88,10 @@ def build_graph(config: RunConfig) -> TargetGraph:
     steps += merged
     groups.clear()  # records of ten million links take room that checking the graph needs
     set_nodes = _add_sets(every, relations, steps)
+    if config.graph.as_of:
+        count = sum(len(r.edges) for r in relations.values() if r.target_type != GENE)
+        why = "databases of sets give no dates; choose a release of that time"
+        steps.append(Step("set memberships without a date, kept", count, count, why))
     genes = _genes_with_edges(table, relations, steps)
     return TargetGraph({GENE: genes, **set_nodes}, relations, tuple(sources), tuple(steps))
 
@@ -107,7 +112,7 @@ def _built_before(config: RunConfig) -> TargetGraph:
     if config.graph.licence == "commercial":
         where = f"the graph '{folder}'" if folder else "the starter graph"
         graph = replace(graph, steps=(*graph.steps, *require_commercial(graph, where)))
-    return graph
+    return graph_as_of(graph, config.graph.as_of) if config.graph.as_of else graph
 
 
 def _source(config: RunConfig, database: GraphSource) -> Source:
@@ -132,6 +137,9 @@ def _add_interactions(
 ) -> None:
     """Add the interactions of a database to the groups that become relations."""
     path = config.path(database.path)
+    if config.graph.as_of:
+        origin = database.name or EVIDENCE[database.reader]
+        found = interactions_as_of(found, config.graph.as_of, origin)
     steps += found.steps
     names = require_id_type(found.names.tolist(), found.id_type, f"'{path}'")
     ids = _to_genes(names, table, config.identifiers.min_mapped, path, steps)
@@ -160,7 +168,9 @@ def _gene_sets(
     kept = []
     for sets in read:
         low = smallest.get(sets.kind, config.graph.min_set_size)
-        fit = within_sizes(without_leaks(with_genes(sets, ids)), low, config.graph.max_set_size)
+        found = with_genes(sets, ids)
+        found = found if config.graph.allow_leak else without_leaks(found)
+        fit = within_sizes(found, low, config.graph.max_set_size)
         steps += fit.steps
         kept.append(fit)
     return kept

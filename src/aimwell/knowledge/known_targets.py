@@ -6,6 +6,7 @@ import pandas as pd
 
 from aimwell.config import LabelSource, RunConfig
 from aimwell.errors import LabelError
+from aimwell.knowledge.dates import labels_as_of
 from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
 from aimwell.knowledge.label_sources import LABEL_NAMES, read_labels
 from aimwell.knowledge.labels import LABEL_COLUMNS, KnownTargets
@@ -15,9 +16,15 @@ from aimwell.provenance import Source, Step, content_hash
 
 
 def build_known_targets(
-    sources: Sequence[LabelSource], config: RunConfig, table: IdentifierTable
+    sources: Sequence[LabelSource], config: RunConfig, table: IdentifierTable, as_of: str = ""
 ) -> KnownTargets:
     """Read known targets, one row per gene, disease and source, with their drugs as detail.
+
+    Args:
+        sources: What to read.
+        config: Where the files are.
+        table: Resolves names.
+        as_of: Leave out what was known only after this day; empty keeps all.
 
     Raises:
         ConfigError: A setting that a reader needs is missing or is no regular expression.
@@ -36,6 +43,11 @@ def build_known_targets(
                 f"{where}: nothing matches disease_pattern = '{source.disease_pattern}'; "
                 "widen the pattern, or see which diseases the file names"
             )
+        if as_of:
+            found, step = labels_as_of(found, as_of, where)
+            steps.append(step)
+            if found.empty:
+                raise LabelError(f"{where}: nothing was known by {as_of}; name a later as_of")
         genes, step = _resolve(found, table, config.identifiers.min_mapped, where)
         steps.append(step)
         tables.append(

@@ -56,6 +56,8 @@ def classify_licence(text: str) -> LicenceClass:
     for pattern, why in RESTRICTED:
         if re.search(pattern, plain):
             return LicenceClass(False, why)
+    if re.search(r"\bcommercial use (?:is )?(?:allowed|permitted)", plain):
+        return LicenceClass(True, "states that commercial use is allowed")
     reasons = []
     for part in re.split(r"\s*(?:[;,]| and |\+)\s*", plain):
         why = next((w for p, w in COMMERCIAL if re.fullmatch(p, part)), "")

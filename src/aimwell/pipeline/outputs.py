@@ -111,6 +111,7 @@ def _manifest(stages: "Stages") -> dict[str, Any]:
         "inputs": to_plain(list(dict.fromkeys(sources))),
         "files": stages.keys.files,
         "steps": steps,
+        "leaks": {"allowed": config.graph.allow_leak, "found": stages.leaks.to_dict("records")},
         "designs": to_plain(stages.designs),
     }
 

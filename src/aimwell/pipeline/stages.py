@@ -17,6 +17,7 @@ from aimwell.knowledge.build import build_graph, build_known_targets, identifier
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.labels import KnownTargets
+from aimwell.knowledge.leaks import without_leaks
 from aimwell.knowledge.store import read_graph, write_graph
 from aimwell.models.baselines import ladder
 from aimwell.models.ranking import Ranking, rank_genes
@@ -58,6 +59,7 @@ class Stages:
     designs: Mapping[str, Mapping[str, Any]]
     identifiers: pd.DataFrame
     known: KnownTargets
+    leaks: pd.DataFrame
     check: KnownTargets | None
     task: TargetTask
     ranking: Ranking
@@ -82,7 +84,8 @@ class Stages:
                 lambda value, entry: write_graph(value, entry / "graph"),
                 lambda entry: read_graph(entry / "graph"),
             )
-            self.known = self._known(keys.known, self.config.known_targets.sources, "known targets")
+            known = self.config.known_targets
+            self.known = self._known(keys.known, known.sources, "known targets", known.as_of)
             self.check = None
             if self.config.known_targets.check:
                 self.check = self._known(
@@ -90,6 +93,10 @@ class Stages:
                 )
             measured, self.designs, self.identifiers = self._stage(
                 "evidence", keys.evidence, self._measure, _save_measured, _load_measured
+            )
+            # the cache keeps the graph whole: what leaks depends on the known targets
+            self.graph, self.leaks = without_leaks(
+                self.graph, self.known, allow=self.config.graph.allow_leak
             )
             self.evidence = measured.with_genes(self.graph.genes)
             self.task = build_task(
@@ -180,11 +187,11 @@ class Stages:
         self._unsaved.append((name, key, lambda entry: save(value, entry)))
         return value
 
-    def _known(self, key: str, sources: Any, name: str) -> KnownTargets:
+    def _known(self, key: str, sources: Any, name: str, as_of: str = "") -> KnownTargets:
         return self._stage(
             name.replace(" ", "-"),
             key,
-            lambda: build_known_targets(sources, self.config, self._identifiers()),
+            lambda: build_known_targets(sources, self.config, self._identifiers(), as_of),
             tables.save_known,
             tables.load_known,
         )

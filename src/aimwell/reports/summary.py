@@ -136,6 +136,13 @@ def _sentence(precision: "pd.Series[float]", chosen: str, best: str, network: st
 def caveats(report: ReportData) -> list[str]:
     """List what a reader should be careful about, most important first."""
     found = []
+    leaks = report.manifest.get("leaks") or {}
+    if leaks.get("allowed"):
+        count = len(leaks.get("found") or ())
+        found.append(
+            f"Leaks were allowed (graph.allow_leak): {count} relations, channels or sets of the "
+            "graph encode the known targets, so the ranking has seen the answer."
+        )
     for name, design in report.designs.items():
         verdict = str(design.get("verdict", "accept"))
         if verdict != "accept":
