@@ -5,6 +5,10 @@ bits. Results do not depend on how many processes there are.
 """
 
 import dataclasses
+import functools
+import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,10 +52,33 @@ def in_processes(
     """Call ``function`` for every tuple of arguments, in ``jobs`` processes; order is free."""
     if jobs == 1 or len(calls) == 1:
         return (function(*arguments) for arguments in calls)
+    jobs = min(jobs, len(calls))
     results: Iterable[Result] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(function)(*arguments) for arguments in calls
+        delayed(_call)(os.getpid(), function, arguments) for arguments in calls
     )
     return results
+
+
+def _call(parent: int, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    _end_with(parent)
+    return function(*arguments)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent.
+
+    Workers of a killed run would wait for minutes, hold its memory and its output open, and go on
+    writing into a cache that another run holds by then.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def fit_and_keep(
