@@ -1,5 +1,6 @@
 """Commands answer with one line or one document and the right status, whatever goes wrong."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -132,6 +133,45 @@ def test_debug_prints_the_traceback_of_a_bug(
     status, _, err = call("run", run_file, "--debug")
     assert status == 1
     assert "in break_down" in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OSError(errno.ENOSPC, "full", "/data/x.npz"), ("No space left", "/data/x.npz", "free")),
+        (PermissionError(errno.EACCES, "no", "/data/x"), ("Permission denied", "permissions")),
+        (MemoryError(), ("memory", "fewer jobs")),
+    ],
+)
+def test_what_the_machine_refuses_is_no_bug(
+    fault: Exception, words: tuple[str, ...], run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object, **__: object) -> NoReturn:
+        raise fault
+
+    monkeypatch.setattr("aimwell.config.read_config", break_down)
+    status, _, err = call("run", run_file, "--quiet")
+    assert status == 2
+    assert err.startswith("error [SYSTEM]: ")
+    assert len(err.splitlines()) == 1
+    assert [w for w in words if w not in err] == []
+
+
+def test_a_bug_on_a_full_disk_is_still_told(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object, **__: object) -> NoReturn:
+        raise ZeroDivisionError("of course")
+
+    def no_space(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("aimwell.config.read_config", break_down)
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", no_space)
+    status, _, err = call("run", run_file, "--quiet")
+    assert status == 1
+    assert "ZeroDivisionError: of course" in err
+    assert "--debug" in err
 
 
 def test_ctrl_c_is_status_130(run_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,16 @@
 0 success · 1 our own bug · 2 input that the user can put right · 130 stopped with Ctrl-C
 """
 
+import errno
 import json
+import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -18,6 +20,18 @@ from aimwell.errors import AimwellError
 
 if TYPE_CHECKING:
     from aimwell.cli.bars import Bars
+
+#: What the machine refuses, and what can be done about it; other faults of the system are bugs.
+REFUSALS: Final = {
+    errno.ENOSPC: "free some space, or name a folder on another disk; the same command goes on",
+    errno.EDQUOT: "free some space, or name a folder on another disk; the same command goes on",
+    errno.EROFS: "name a folder that can be written to",
+    errno.EACCES: "change its permissions, or name another",
+    errno.EPERM: "change its permissions, or name another",
+    errno.ENAMETOOLONG: "use a shorter path",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or use fewer jobs",
+    errno.ENOMEM: "close other programs, or use fewer jobs",
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,9 @@ class Answer:
         except typer.Exit:
             raise
         except Exception as error:
+            if refusal := _refusal(error):
+                self._fail("SYSTEM", refusal)
+                raise typer.Exit(2) from error
             self._fail("BUG", self._bug(error))
             raise typer.Exit(1) from error
 
@@ -83,8 +100,21 @@ class Answer:
         if self.debug:
             traceback.print_exception(error)
             return what
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="aimwell-bug-", suffix=".txt", delete=False, encoding="utf-8"
-        ) as stream:
-            traceback.print_exception(error, file=stream)
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", prefix="aimwell-bug-", suffix=".txt", delete=False, encoding="utf-8"
+            ) as stream:
+                traceback.print_exception(error, file=stream)
+        except OSError:  # a full disk must not hide what happened
+            return f"{what}; please report it with what the same command says with --debug"
         return f"{what}; please report it with the file {stream.name}"
+
+
+def _refusal(error: Exception) -> str:
+    """Say what the machine refused and what to do; empty if the fault is ours."""
+    if isinstance(error, MemoryError):
+        return f"the memory does not suffice; {REFUSALS[errno.ENOMEM]}"
+    if not isinstance(error, OSError) or error.errno not in REFUSALS:
+        return ""
+    place = f": '{str(error.filename)[:200]}'" if error.filename else ""
+    return f"{os.strerror(error.errno)}{place}; {REFUSALS[error.errno]}"
