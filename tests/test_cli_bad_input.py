@@ -156,6 +156,33 @@ FAULTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         ("protein_log2_ratio.tsv", "infinite", "line 4"),
     ),
     "negative counts": (rna(cell(2, 3, "-4")), ("rna", "counts", "negative")),
+    "a count that nothing can count": (
+        rna(cell(2, 3, "1" + "0" * 20)),
+        ("rna_counts.tsv", "too large", "P002_case"),
+    ),
+    "a sample without a single count": (
+        rna(lambda t: t.assign(P002_case="0")),
+        ("rna_counts.tsv", "P002_case", "remove"),
+    ),
+    "no counts at all": (
+        rna(lambda t: t.assign(**dict.fromkeys(t.columns[1:], "0"))),
+        ("rna_counts.tsv", "8 of 8"),
+    ),
+    "a logarithm beyond every number": (
+        protein(cell(2, 3, "1e300")),
+        ("protein_log2_ratio.tsv", "beyond", "P002_case"),
+    ),
+    "genes in columns that are declared as rows": (
+        lambda f: pd.read_csv(f / "rna_counts.tsv", sep="\t", index_col=0).T.to_csv(
+            f / "rna_counts.tsv", sep="\t", index_label="gene"
+        ),
+        ("rna_counts.tsv", "genes_in = 'columns'"),
+    ),
+    "one fold": (toml("folds = 3", "folds = 1"), ("model.folds = 1", "[2, 1000]")),
+    "a path that is too long": (
+        toml('"rna_counts.tsv"', f'"{"a" * 5000}"'),
+        ("long", "a" * 20),
+    ),
     "fractional counts": (rna(cell(2, 3, "4.5")), ("rna", "counts", "fractional", "log2")),
     "a sample of the sheet without a measurement": (
         sheet(lambda t: pd.concat([t, t.iloc[[0]].assign(sample="P999_case", subject="P999")])),

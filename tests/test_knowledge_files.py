@@ -1,6 +1,7 @@
 """A file that cannot be read is refused in one line that says what it is instead."""
 
 import gzip
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,14 @@ def test_every_reader_refuses_a_broken_file_in_one_line(
         READERS[reader](path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("reader", READERS)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, reader: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a pipe or device"):
+        READERS[reader](tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("reader", READERS)

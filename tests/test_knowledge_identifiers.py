@@ -185,7 +185,7 @@ def test_a_graph_resolves_by_its_own_genes() -> None:
     ("names", "kind", "advice"),
     [
         (["1007_s_at", "1053_at", "117_at"], "microarray probes", "annotation table"),
-        (["ENSMUSG00000059552", "ENSMUSG00000020184"], "gene of another species", "orthologues"),
+        (["ENSMUSG00000059552", "ENSMUSG00000020184"], "genes of another species", "orthologues"),
         (["Trp53", "Brca1", "Mdm2"], "mouse or rat symbols", "orthologues"),
         (["NM_000546", "NM_007294"], "RefSeq accessions", "Ensembl"),
         (["1-Mar", "2-Sep"], "dates", "as text"),

@@ -95,7 +95,10 @@ def tmm_factors(counts: pd.DataFrame) -> pd.Series:
     c = np.nan_to_num(table.to_numpy(float))
     size = c.sum(axis=1)
     if np.any(size <= 0):
-        raise CohortError(f"samples without a single count: {some(table.index[size <= 0])}")
+        raise CohortError(
+            f"samples without a single count: {some(table.index[size <= 0])}; remove them from the "
+            "matrix and the sheet"
+        )
     c = c[:, c.sum(axis=0) > 0]
     upper = np.quantile(c, 0.75, axis=1) / size
     reference = int(np.argmin(np.abs(upper - upper.mean())))
@@ -136,10 +139,13 @@ def expressed_genes(counts: pd.DataFrame, design: Design) -> pd.Index:
     """Select genes with enough counts to be tested, sorted.
 
     A gene needs ``MIN_COUNT`` counts at the median library size in as many samples as the smaller
-    arm has (seven tenths of those above ten), and ``MIN_TOTAL`` counts in all.
+    arm has (seven tenths of those above ten), and ``MIN_TOTAL`` counts in all. No gene has them
+    where most samples have no counts at all.
     """
     table = counts.loc[design.samples].sort_index(axis=1)
     size = table.sum(axis=1)
+    if not size.median() > 0:
+        return table.columns[:0]
     per_million = table.div(size, axis=0) * 1e6
     cutoff = MIN_COUNT / float(size.median()) * 1e6
     smaller = min(design.n_case, design.n_control)

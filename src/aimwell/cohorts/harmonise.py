@@ -98,7 +98,10 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
     if layer.unit == "counts":
         kept = expressed_genes(values, design)
         if not len(kept):
-            raise DesignError(f"contrast '{contrast.name}': no gene has enough counts to be tested")
+            raise DesignError(
+                f"contrast '{contrast.name}': no gene has enough counts to be tested; see whether "
+                f"the files of layer '{contrast.layer}' hold raw counts of whole libraries"
+            )
         gone = tuple(values.columns.difference(kept)[:3])
         why = "too few counts to be tested"
         name = f"{contrast.name}: genes with enough counts"

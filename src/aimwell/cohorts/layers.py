@@ -16,6 +16,10 @@ from aimwell.provenance import Step
 
 #: No measurement reaches 2^50, so larger values are not logarithms.
 _LARGEST_LOG2: Final = 50
+#: Beyond this a single value is a slip of the pen, and its square no number any more.
+_LARGEST_VALUE_LOG2: Final = 1000
+#: Above 2^53 whole numbers are no longer exact, and no instrument counts that far.
+_LARGEST_COUNT: Final = 2**53
 #: Files of one layer may differ this much: a 16-fold shift, or spreads 4 times as wide.
 _LARGEST_SHIFT_LOG2: Final = 4.0
 _LARGEST_SPREAD_RATIO: Final = 4.0
@@ -40,8 +44,9 @@ def check_unit(file: MatrixFile) -> None:
     """Refuse values that contradict the declared unit.
 
     Raises:
-        CohortError: Counts that are negative or fractional, logarithms that are counts or linear
-            values, ratios of which none is below zero, or intensities that are not positive.
+        CohortError: Counts that are negative, fractional or too large, or a sample without one;
+            logarithms that are counts or linear values, ratios of which none is below zero, or
+            intensities that are not positive.
     """
     unit = file.settings.unit
     array = file.values.to_numpy()
@@ -50,21 +55,36 @@ def check_unit(file: MatrixFile) -> None:
         _refuse_cells(file, array < 0, "negative", "counts are 0, 1, 2 …; declare the true unit")
         hint = "declare unit = 'log2' if they are logarithms, 'intensity' if they are scaled"
         _refuse_cells(file, array % 1 != 0, "fractional", hint)
+        _refuse_cells(file, array > _LARGEST_COUNT, "too large", "correct or remove them")
+        empty = file.values.index[np.nansum(array, axis=1) == 0]
+        if len(empty):
+            raise CohortError(
+                f"{file.where}: {len(empty)} of {len(array)} samples have no count above zero: "
+                f"{some(empty)}; remove them from the file and the sheet"
+            )
     elif unit == "intensity":
         hint = "set zero_is_missing = true" if seen.min() == 0 else "declare unit = 'log2'"
         _refuse_cells(file, array <= 0, "not positive", f"{hint} or declare the true unit")
-    elif np.all(seen % 1 == 0) and seen.max() > _LARGEST_LOG2:
+    else:
+        _check_logarithms(file, seen)
+        limit = f"beyond ±{_LARGEST_VALUE_LOG2}"
+        _refuse_cells(file, np.abs(array) > _LARGEST_VALUE_LOG2, limit, "correct or remove them")
+
+
+def _check_logarithms(file: MatrixFile, seen: npt.NDArray[np.float64]) -> None:
+    unit = file.settings.unit
+    if np.all(seen % 1 == 0) and seen.max() > _LARGEST_LOG2:
         raise CohortError(
             f"{file.where} is declared as {unit}, but every value is whole and the largest is "
             f"{seen.max():g}, which looks like counts; declare unit = 'counts'"
         )
-    elif (high := float(np.percentile(np.abs(seen), 99))) > _LARGEST_LOG2:
+    if (high := float(np.percentile(np.abs(seen), 99))) > _LARGEST_LOG2:
         raise CohortError(
             f"{file.where} is declared as {unit}, but 1 % of the values exceed {high:g}, and 2^"
             f"{high:.0f} is no measurement; the values look linear: declare unit = 'intensity' or "
             "take logarithms"
         )
-    elif unit == "log2_ratio" and len(seen) >= 100 and seen.min() >= 0:
+    if unit == "log2_ratio" and len(seen) >= 100 and seen.min() >= 0:
         raise CohortError(
             f"{file.where} is declared as log2_ratio, but none of {len(seen)} values is negative; "
             "log ratios lie on both sides of zero: declare unit = 'log2', or take logarithms"

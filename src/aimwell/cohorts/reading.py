@@ -155,9 +155,13 @@ def _subjects(file: MatrixFile) -> dict[str, str]:
     found = {s: m.group(1) for s in file.values.index if (m := compiled.search(s)) and m.group(1)}
     odd = [s for s in file.values.index if s not in found]
     if odd:
+        advice = "correct the pattern or the names"
+        if len(odd) == len(file.values):
+            other = "columns" if file.settings.genes_in == "rows" else "rows"
+            advice += f", or set genes_in = '{other}' if these are genes"
         raise CohortError(
             f"{len(odd)} of {len(file.values)} sample names in {file.where} do not match "
-            f"subject_pattern '{pattern}': {some(odd)}; correct the pattern or the names"
+            f"subject_pattern '{pattern}': {some(odd)}; {advice}"
         )
     if "subject" in file.settings.set:
         raise ConfigError(f"{file.where}: 'set' cannot set 'subject'; use subject_pattern")

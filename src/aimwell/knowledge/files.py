@@ -31,7 +31,12 @@ def read_lines(path: Path, what: str, *, encoding: str = "utf-8") -> list[str]:
     if path.is_dir():
         raise InputError(f"'{path}' is a folder; name the file inside it that is {what}")
     if not path.exists():
-        raise InputError(f"there is no file '{path}'; it should be {what}")
+        raise InputError(
+            f"there is no file '{path}'; it should be {what}; correct its path or the folder of "
+            "the inputs"
+        )
+    if not path.is_file():  # reading a pipe would wait for its writer, perhaps for ever
+        raise InputError(f"'{path}' is a pipe or device; save {what} as a file and name that")
     data = _unpack(path, what)
     if not data.strip():
         raise InputError(f"'{path}' is empty; it should be {what}; download it again")

@@ -418,7 +418,7 @@ def require_mapped(report: pd.DataFrame, minimum: float, where: str) -> None:
         raise IdentifierError(f"{where}: there is not one name; name at least one gene")
     others = report.loc[report["status"] != "mapped", "name"]
     described = [
-        f"{count} look like {kind}s, such as '{example}'"
+        f"{count} look like {kinds.plural(kind)}, such as '{example}'"
         for kind, count, example in kinds.main_kinds(others)
     ]
     advice = kinds.advice_for(kinds.main_kinds(others)[0][0])

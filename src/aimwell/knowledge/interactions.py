@@ -291,10 +291,10 @@ and 'MDM2', which look like symbols; declare the id_type that the file has
     form = ID_TYPES[id_type]
     others = [name for name in names if not form.fullmatch(name)]
     if 2 * len(others) > len(names):
-        kind = kinds.main_kinds(others)[0][0]
+        found = kinds.plural(kinds.main_kinds(others)[0][0])
         raise IdentifierError(
             f"{where}: {len(others)} of {len(names)} names are no {id_type} ids, such as "
-            f"{' and '.join(repr(n) for n in others[:2])}, which look like {kind}s; declare the "
+            f"{' and '.join(repr(n) for n in others[:2])}, which look like {found}; declare the "
             "id_type that the file has"
         )
     return list(names)

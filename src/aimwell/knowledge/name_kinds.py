@@ -70,6 +70,15 @@ KINDS: Final = (
     ),
 )
 
+#: Kinds whose plural is not in the last word.
+PLURALS: Final = {
+    "Ensembl transcript or protein": "Ensembl transcripts or proteins",
+    "gene of another species": "genes of another species",
+    "contaminant or decoy": "contaminants or decoys",
+    "antibody against a modified site": "antibodies against a modified site",
+    "clone or locus name": "names of clones or loci",
+}
+
 MONTHS: Final = {
     "JAN": ("JAN",),
     "FEB": ("FEB",),
@@ -118,6 +127,16 @@ def kind_of_name(name: str) -> str:
     if NUMBER.fullmatch(name):
         return "number in scientific notation"
     return "mouse or rat symbol" if RODENT_CASE.fullmatch(name) else "symbol"
+
+
+def plural(kind: str) -> str:
+    """Name several of a kind.
+
+    Example:
+        >>> plural("Ensembl gene"), plural("gene of another species")
+        ('Ensembl genes', 'genes of another species')
+    """
+    return PLURALS.get(kind, f"{kind}s")
 
 
 def advice_for(kind: str) -> str:

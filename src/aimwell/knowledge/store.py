@@ -164,7 +164,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         found = manifest["format"], manifest["version"]
         seal = manifest.pop("sha256")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GraphError(f"'{path}' is not the manifest of a graph: {error!r}") from error
+        raise GraphError(
+            f"'{path}' is not the manifest of a graph ({error!r}); build the graph again"
+        ) from error
     if found != (FORMAT, VERSION):
         raise GraphError(
             f"'{path}' is '{found[0]}' version {found[1]}; this aimwell reads '{FORMAT}' version "
@@ -180,7 +182,9 @@ def _verify(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
     if missing := sorted(set(entries) - present):
         raise GraphError(f"'{folder}' lacks the files {some(missing)}; build the graph again")
     if foreign := sorted(present - set(entries)):
-        raise GraphError(f"'{folder}' holds files that are not of the graph: {some(foreign)}")
+        raise GraphError(
+            f"'{folder}' holds files that are not of the graph: {some(foreign)}; move them away"
+        )
     for name, entry in entries.items():
         if sha256_of(folder / name) != entry["sha256"]:
             raise GraphError(

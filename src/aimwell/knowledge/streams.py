@@ -84,7 +84,12 @@ def open_text(path: Path, what: str, member: str = "") -> Iterator[_Text]:
     if path.is_dir():
         raise InputError(f"'{path}' is a folder; name the file inside it that is {what}")
     if not path.exists():
-        raise InputError(f"there is no file '{path}'; it should be {what}")
+        raise InputError(
+            f"there is no file '{path}'; it should be {what}; correct its path or the folder of "
+            "the inputs"
+        )
+    if not path.is_file():  # reading a pipe would wait for its writer, perhaps for ever
+        raise InputError(f"'{path}' is a pipe or device; save {what} as a file and name that")
     try:
         with path.open("rb") as stream, _unpacked(stream, path, what, member) as raw:
             yield _Text(raw, _first_block(raw, path, what), (path, what))
