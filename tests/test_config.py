@@ -130,6 +130,17 @@ def test_an_empty_output_is_refused() -> None:
         config_from(changed("run.output", ""))
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\tb", "a\nb"])
+def test_a_contrast_needs_a_name_that_can_begin_a_column(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"contrasts\.name"):
+        config_from(changed("contrasts.name", name))
+
+
+def test_a_null_character_is_refused_where_it_stands() -> None:
+    with pytest.raises(ConfigError, match=r"'run\.output' holds a null character"):
+        config_from(changed("run.output", "a\0b"))
+
+
 def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
     plain, windows = tmp_path / "a.toml", tmp_path / "b.toml"
     plain.write_text(TEXT)

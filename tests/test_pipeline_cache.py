@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aimwell.config import config_from
 from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.keys import input_names
 from aimwell.pipeline.tables import load_arrays, save_arrays
 
 
@@ -77,3 +79,19 @@ def test_arrays_come_back_as_they_were_and_never_through_pickle(tmp_path: Path) 
         np.savez(stream, a=np.array([{"x": 1}], dtype=object))
     with pytest.raises(ValueError, match="pickle"):
         load_arrays(tmp_path / "evil.npz")
+
+
+def test_a_text_too_long_for_a_path_is_no_input(tmp_path: Path) -> None:
+    source = {"reader": "repurposing_hub", "path": "known.txt", "disease_pattern": "a" * 5000}
+    matrix = {"path": "rna.tsv", "layer": "rna", "kind": "rna", "unit": "counts"}
+    contrast = {"name": "c", "layer": "rna", "condition": "arm", "case": "a", "control": "b"}
+    (tmp_path / "known.txt").write_text("EGFR\n")
+    config = config_from(
+        {
+            "run": {"title": "t", "output": "out", "data": str(tmp_path)},
+            "cohort": {"sheet": {"path": "samples.tsv"}, "matrices": [matrix]},
+            "contrasts": [contrast],
+            "known_targets": {"sources": [source]},
+        }
+    )
+    assert input_names(config) == {"known.txt"}

@@ -415,6 +415,8 @@ def _value(hint: Any, raw: Any, where: str, at: str) -> Any:
         return {str(k): str(v) for k, v in raw.items()}
     if hint is float and isinstance(raw, int) and not isinstance(raw, bool):
         return float(raw)
+    if isinstance(raw, str) and "\0" in raw:
+        raise ConfigError(f"{where}: '{at}' holds a null character; remove it")
     if not isinstance(raw, hint) or (isinstance(raw, bool) and hint is not bool):
         raise ConfigError(f"{where}: '{at}' must be of type {hint.__name__}, found {raw!r}")
     return raw
@@ -460,6 +462,12 @@ def _check_choices(config: RunConfig, where: str) -> None:
             near = difflib.get_close_matches(found, allowed, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"use one of {some(allowed, 9)}"
             raise ConfigError(f"{where}: {key} = '{found}' is not known; {hint}")
+    if not config.known_targets.sources:
+        raise ConfigError(f"{where}: known_targets.sources is empty; name at least one source")
+    _check_contrasts(config, where)
+
+
+def _check_contrasts(config: RunConfig, where: str) -> None:
     layers = {m.layer for m in config.cohort.matrices}
     names = [c.name for c in config.contrasts]
     if not names:
@@ -467,13 +475,16 @@ def _check_choices(config: RunConfig, where: str) -> None:
     if len(set(names)) < len(names):
         raise ConfigError(f"{where}: two contrasts share a name: {some(names)}")
     for contrast in config.contrasts:
+        if not contrast.name.strip() or not contrast.name.isprintable():
+            raise ConfigError(
+                f"{where}: contrasts.name = {contrast.name!r} must be printable text, since it "
+                "begins the names of columns"
+            )
         if contrast.layer not in layers:
             raise ConfigError(
                 f"{where}: contrast '{contrast.name}' names the layer '{contrast.layer}'; "
                 f"the matrices have {some(sorted(layers), 9)}"
             )
-    if not config.known_targets.sources:
-        raise ConfigError(f"{where}: known_targets.sources is empty; name at least one source")
 
 
 def _check_range(where: str, source: GraphSource) -> None:

@@ -56,7 +56,14 @@ def keys_with(config: RunConfig, files: dict[str, str]) -> Keys:
 def input_names(config: RunConfig) -> set[str]:
     """Name every input file of a run, as the run file does."""
     parts = [config.graph, config.identifiers, config.cohort, config.known_targets]
-    return {n for n in _strings(parts) if n and _input(config, n).is_file()}
+    return {n for n in _strings(parts) if n and _is_input(config, n)}
+
+
+def _is_input(config: RunConfig, name: str) -> bool:
+    try:
+        return _input(config, name).is_file()
+    except OSError:  # a long pattern or list is a text that cannot be a path
+        return False
 
 
 def verify_unchanged(config: RunConfig, files: dict[str, str]) -> None:
