@@ -304,7 +304,7 @@ def test_the_earliest_date_of_a_label_is_kept(tmp_path: Path) -> None:
     [
         (LABELS[1][0] | {"category": "DM"}, LabelError, "no category 'DM'; it has 'KINASE'"),
         (LABELS[2][0] | {"targets": ""}, ConfigError, "'chembl' needs 'targets'"),
-        (LABELS[3][0] | {"min_phase": 5.0}, LabelError, "nothing matches disease_pattern"),
+        (LABELS[3][0] | {"disease_pattern": "gout"}, LabelError, "nothing matches disease_pattern"),
         (LABELS[4][0] | {"disease_pattern": "gout"}, LabelError, "nothing matches"),
         (LABELS[0][0] | {"indications": ""}, ConfigError, "'dgidb' needs 'indications'"),
         ({"reader": "open_targets_drugs"}, ConfigError, "needs 'path', the file"),
