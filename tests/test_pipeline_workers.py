@@ -16,14 +16,16 @@ import os, sys, time
 from pathlib import Path
 from aimwell.pipeline.workers import in_processes
 
-def work(folder, number):
+def work(folder, number, seconds):
     (Path(folder) / f"{number}.partial").write_text(str(os.getpid()))
     (Path(folder) / f"{number}.partial").rename(Path(folder) / f"{number}.pid")
-    time.sleep(300)
+    time.sleep(seconds)
 
 if __name__ == "__main__":
     import job
-    list(in_processes(job.work, [(sys.argv[1], 0), (sys.argv[1], 1)], 2))
+    folder, seconds = sys.argv[1], float(sys.argv[2])
+    list(in_processes(job.work, [(folder, 0, seconds), (folder, 1, seconds)], 2))
+    time.sleep(300)
 """
 
 
@@ -45,11 +47,12 @@ def _within(seconds: float, happened: object) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc, as on Linux")
-def test_workers_of_a_killed_run_end_soon(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [1, 300], ids=["idle", "busy"])
+def test_workers_of_a_killed_run_end_soon(tmp_path: Path, seconds: int) -> None:
     (tmp_path / "job.py").write_text(JOB)
     paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "job.py"), str(tmp_path)],
+        [sys.executable, str(tmp_path / "job.py"), str(tmp_path), str(seconds)],
         env={**os.environ, "PYTHONPATH": paths},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -59,6 +62,7 @@ def test_workers_of_a_killed_run_end_soon(tmp_path: Path) -> None:
     try:
         assert _within(60, lambda: len(list(tmp_path.glob("*.pid"))) == 2)
         workers = [int(p.read_text()) for p in sorted(tmp_path.glob("*.pid"))]
+        time.sleep(1.5)
         assert all(_alive(pid) for pid in workers)
         process.kill()
         process.wait()

@@ -5,7 +5,6 @@ bits. Results do not depend on how many processes there are.
 """
 
 import dataclasses
-import functools
 import os
 import threading
 import time
@@ -53,18 +52,17 @@ def in_processes(
     if jobs == 1 or len(calls) == 1:
         return (function(*arguments) for arguments in calls)
     jobs = min(jobs, len(calls))
-    results: Iterable[Result] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(_call)(os.getpid(), function, arguments) for arguments in calls
+    workers = Parallel(
+        n_jobs=jobs,
+        backend="loky",
+        return_as="generator_unordered",
+        initializer=_end_with,
+        initargs=(os.getpid(),),
     )
+    results: Iterable[Result] = workers(delayed(function)(*arguments) for arguments in calls)
     return results
 
 
-def _call(parent: int, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-    _end_with(parent)
-    return function(*arguments)
-
-
-@functools.cache
 def _end_with(parent: int) -> None:
     """End this process soon after its parent.
 
@@ -77,7 +75,7 @@ def _end_with(parent: int) -> None:
             time.sleep(0.2)
         os._exit(1)
 
-    if os.getppid() == parent:
+    if os.name == "posix":  # elsewhere a launcher may stand between parent and child
         threading.Thread(target=watch, daemon=True).start()
 
 
