@@ -231,6 +231,35 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(fault: str, folder: 
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("command", ["demo", "graph build"])
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("file.txt", "is a file"), ("file.txt/below", "cannot write"), ("mine", "name another")],
+)
+def test_an_output_that_cannot_be_written_or_is_not_ours_is_refused(
+    command: str, place: str, words: str, folder: Path
+) -> None:
+    (folder / "file.txt").write_text("keep")
+    for name in ("mine", "mine-data"):
+        (folder / name).mkdir()
+        (folder / name / "samples.tsv").write_text("keep")
+    before = sorted(folder.rglob("*"))
+    given = [str(folder / "run.toml")] if command == "graph build" else []
+    if command == "demo" and place == "mine":
+        (folder / "mine" / "samples.tsv").unlink()  # what stands beside it is to be kept, too
+        before = sorted(folder.rglob("*"))
+    done = CliRunner().invoke(
+        app,
+        [*command.split(), *given, "--output", str(folder / place), "--quiet"],
+        env={"AIMWELL_DATA": ""},
+    )
+    assert done.exit_code == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr
+    assert sorted(folder.rglob("*")) == before
+    assert (folder / "mine-data" / "samples.tsv").read_text() == "keep"
+
+
 def test_the_unspoiled_input_can_be_tested(folder: Path) -> None:
     done = CliRunner().invoke(
         app, ["cohort", "check", str(folder / "run.toml")], env={"AIMWELL_DATA": ""}

@@ -18,6 +18,8 @@ from aimwell.errors import GraphError
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.provenance import write_atomically
 
+#: The file with what was planted; a folder that has it was written by a simulation.
+TRUTH: Final = "truth.tsv"
 SIGNS: Final = {"activates": 1.0, "induces": 1.0, "inhibits": -1.0, "represses": -1.0}
 
 
@@ -132,13 +134,13 @@ def write_simulation(cohort: SimulatedCohort, folder: Path, symbols: "pd.Series[
     Writes ``rna_counts.tsv``, ``protein_log2_ratio.tsv`` (genes in rows, named by symbol),
     ``samples.tsv``, ``known_targets.txt``, and ``truth.tsv``, ``truth_edges.tsv``.
     """
+    truth = cohort.truth.assign(symbol=symbols.reindex(cohort.truth.index))
+    _write_table(folder / TRUTH, truth)  # first: it tells whose folder this is
     matrices = {"rna_counts.tsv": cohort.rna, "protein_log2_ratio.tsv": cohort.protein}
     for name, values in matrices.items():
         table = values.T.set_axis(symbols.reindex(values.columns), axis=0).rename_axis("gene")
         _write_table(folder / name, table)
     _write_table(folder / "samples.tsv", cohort.samples.rename_axis("sample"))
-    truth = cohort.truth.assign(symbol=symbols.reindex(cohort.truth.index))
-    _write_table(folder / "truth.tsv", truth)
     _write_table(folder / "truth_edges.tsv", cohort.cascade.set_index("source_id"))
     with write_atomically(folder / "known_targets.txt") as temporary:
         temporary.write_text("".join(f"{s}\n" for s in symbols.reindex(cohort.given)))

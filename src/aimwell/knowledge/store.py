@@ -31,12 +31,21 @@ def write_graph(graph: TargetGraph, folder: Path) -> None:
     ``folder`` is replaced only when the new one is complete.
 
     Raises:
-        GraphError: ``folder`` exists and is no graph folder, or a name cannot be a file name.
+        GraphError: ``folder`` exists and is no graph folder, cannot be written to, or a name
+            cannot be a file name.
     """
+    if folder.exists() and not folder.is_dir():
+        raise GraphError(f"'{folder}' is a file; name a folder for the graph")
     if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
         raise GraphError(f"'{folder}' exists and is no graph folder; name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent)
+    except OSError as error:
+        raise GraphError(
+            f"cannot write to '{folder.parent}': {error.strerror}; name another folder"
+        ) from error
+    fresh = Path(made)
     try:
         _fill(graph, fresh)
         fresh.chmod(0o755)

@@ -7,11 +7,12 @@ from typing import Final
 import pandas as pd
 
 from aimwell.config import RunConfig, config_from
+from aimwell.errors import RunError, some
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.ranking import NETWORK
 from aimwell.pipeline.progress import Progress
 from aimwell.pipeline.run import RunResult, refuse_foreign, run
-from aimwell.simulate import SimulationSettings, simulate_cohort, write_simulation
+from aimwell.simulate import TRUTH, SimulationSettings, simulate_cohort, write_simulation
 
 DEMO_SEED: Final = 1
 
@@ -40,19 +41,26 @@ def run_demo(
     """Simulate a cohort on the starter graph, write its files, and run every stage on them.
 
     Args:
-        output: Run folder; the simulated files go to ``data`` inside it.
+        output: Run folder; the simulated files go beside it, to a folder with ``-data`` added.
         seed: Of the cohort and of the run.
         jobs: Number of processes.
         progress: Told what is going on.
 
     Raises:
-        RunError: ``output`` holds something else, or another run is working there.
+        RunError: One of the folders holds something else or cannot be written to, or another run
+            is working there.
     """
     refuse_foreign(output)
+    data = output.parent / f"{output.name}-data"
+    _refuse_other_files(data)
     graph = read_starter_graph()
     cohort = simulate_cohort(graph, SimulationSettings(), seed=seed)
-    data = output.parent / f"{output.name}-data"
-    write_simulation(cohort, data, graph.symbols)
+    try:
+        write_simulation(cohort, data, graph.symbols)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise RunError(
+            f"cannot write to '{data}': {error.strerror}; name another folder with --output"
+        ) from error
     planted = cohort.truth.index[cohort.truth["planted"]]
     truth = pd.DataFrame(
         {
@@ -65,6 +73,18 @@ def run_demo(
     result = run(config, progress=progress, planted=truth)
     placed, found, candidates = place(result.targets(), cohort.given, cohort.held_back)
     return DemoResult(result, placed, found, candidates)
+
+
+def _refuse_other_files(data: Path) -> None:
+    """Refuse to write simulated files over those of somebody else."""
+    if data.exists() and not data.is_dir():
+        raise RunError(f"'{data}' is a file, and simulated files go there; name another --output")
+    inside = sorted(p.name for p in data.iterdir() if p.name[0] != ".") if data.exists() else []
+    if inside and TRUTH not in inside:
+        raise RunError(
+            f"'{data}' holds {some(inside)}, which no demonstration wrote, and simulated files go "
+            "there; name another --output"
+        )
 
 
 def demo_config(data: Path, output: Path, *, seed: int, jobs: int) -> RunConfig:
