@@ -577,6 +577,13 @@ def test_the_precision_at_known_targets_averages_to_the_average_precision(report
         assert found == pytest.approx(value, abs=1e-12)
 
 
+def test_the_note_on_the_known_targets_is_the_first_caveat(report):
+    config = {**report.manifest.get("config", {}), "known_targets": {"note": "Only <five> drugs."}}
+    noted = dataclasses.replace(report, manifest={**report.manifest, "config": config})
+    assert caveats(noted)[0] == "Only <five> drugs."
+    assert "Only &lt;five&gt; drugs." in render_report(noted)
+
+
 def test_caveats_name_doubtful_designs_and_missed_checks(report):
     said = " ".join(caveats(report))
     assert "Protein: MSI-H vs MSS: the design gate says “warn”" in said

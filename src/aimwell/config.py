@@ -275,11 +275,13 @@ class LabelSettings:
     """Known targets to learn from, and others that are kept out to check the result.
 
     ``as_of`` leaves out of ``sources`` what was known only after a day such as ``2018-01-01``.
+    ``note`` says on the page how far these labels carry.
     """
 
     sources: tuple[LabelSource, ...]
     check: tuple[LabelSource, ...] = ()
     as_of: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -38,15 +38,15 @@ def same_bytes(name: str) -> Iterator[Bar]:
 def shuffle_table(source: Path, target: Path, *, columns: bool) -> None:
     """Copy a tab-separated table with its rows, and its columns if asked, in another order.
 
-    The header stays first; a list without a header (one column) is shuffled whole. Comment lines
-    that begin with ``!`` or ``#`` stay on top.
+    The first line stays first, whether it is a header or not, and so do comment lines above it that
+    begin with ``!`` or ``#``.
     """
     opened = gzip.open if source.suffix == ".gz" else open
     with opened(source, "rt", encoding="latin-1", newline="") as stream:
         lines = stream.read().splitlines()
     rng = np.random.default_rng(7)
     top = next((i for i, line in enumerate(lines) if not line.startswith(("!", "#"))), 0)
-    head = top + (1 if "\t" in lines[top] or columns else 0)
+    head = top + 1
     rows = [line.split("\t") for line in lines[top:]] if columns else None
     if rows is not None:
         order = [0, *(1 + rng.permutation(len(rows[0]) - 1))]

@@ -1,5 +1,6 @@
 """What a hurried reader must know: which scorer to trust, and what to be careful about."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -143,6 +144,10 @@ def caveats(report: ReportData) -> list[str]:
             f"Leaks were allowed (graph.allow_leak): {count} relations, channels or sets of the "
             "graph encode the known targets, so the ranking has seen the answer."
         )
+    config = report.manifest.get("config")
+    labels = config.get("known_targets") if isinstance(config, Mapping) else None
+    if isinstance(labels, Mapping) and labels.get("note"):
+        found.append(str(labels["note"]))
     for name, design in report.designs.items():
         verdict = str(design.get("verdict", "accept"))
         if verdict != "accept":
