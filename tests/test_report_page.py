@@ -579,7 +579,7 @@ def test_the_precision_at_known_targets_averages_to_the_average_precision(report
 
 def test_the_note_on_the_known_targets_is_the_first_caveat(report):
     config = {**report.manifest.get("config", {}), "known_targets": {"note": "Only <five> drugs."}}
-    noted = dataclasses.replace(report, manifest={**report.manifest, "config": config})
+    noted = replace(report, manifest={**report.manifest, "config": config})
     assert caveats(noted)[0] == "Only <five> drugs."
     assert "Only &lt;five&gt; drugs." in render_report(noted)
 
