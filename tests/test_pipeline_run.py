@@ -394,3 +394,17 @@ def wait_for(ready: Callable[[], bool], process: "subprocess.Popen[str]") -> Non
         assert process.poll() is None, "the run ended before it could be stopped"
         assert time.monotonic() < limit
         time.sleep(0.005)
+
+
+def test_the_python_example_of_the_readme_runs(
+    cohort: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\n")[1].split("```")[0]
+    write_toml(tmp_path / "my.toml", small(cohort, tmp_path / "run", jobs=1))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "symbol" in capsys.readouterr().out
