@@ -66,7 +66,8 @@ def run(
     tell = progress or Silent()
     folder = Path(config.run.output)
     refuse_foreign(folder)
-    with hold(folder, wanted=folder.exists()):
+    held = folder.exists()  # another run may make it while this one reads
+    with hold(folder, wanted=held):
         keys = keys_of(config)
         if _is_complete(folder, keys):
             tell.reuse("the whole run")
@@ -76,7 +77,7 @@ def run(
         stages = Stages(config, keys, StageCache(folder / STAGES), tell)
         stages.read()
         verify_unchanged(config, keys.files)
-        with hold(folder, wanted=not folder.exists()):
+        with hold(folder, wanted=not held):
             stages.keep()
             stages.fit()
             stages.explain()
