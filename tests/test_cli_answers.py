@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -282,3 +283,32 @@ def test_a_stage_that_fails_is_not_called_done(capsys: pytest.CaptureFixture[str
     with pytest.raises(CohortError):
         fail()
     assert capsys.readouterr().err.startswith("stopped   reading, ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal as a terminal does elsewhere")
+def test_ctrl_c_after_the_answer_leaves_no_traceback() -> None:
+    program = (
+        "import atexit, os, signal, sys\nfrom aimwell.cli import main\n"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "sys.argv = ['aimwell', '--version']\nmain()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_a_terminal_without_our_letters_loses_letters_and_nothing_else(
+    encoding: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "aimwell", "run", str(tmp_path / "größe–1.toml")]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    words, document = (
+        subprocess.run([*command, *more], env=environment, capture_output=True, check=False)
+        for more in (["--quiet"], ["--json"])
+    )
+    assert words.returncode == document.returncode == 2
+    assert words.stderr.decode(encoding).startswith("error [INPUT]: there is no run file")
+    message = json.loads(document.stdout.decode(encoding))["error"]["message"]
+    assert "größe–1.toml" in message

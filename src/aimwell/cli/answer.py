@@ -80,7 +80,7 @@ class Answer:
         if self.as_json:
             from aimwell.provenance import to_plain
 
-            print(json.dumps(to_plain(facts), indent=1, ensure_ascii=False))
+            print(_document(to_plain(facts), indent=1))
 
     @property
     def in_words(self) -> bool:
@@ -91,7 +91,7 @@ class Answer:
         message = " ".join(message.split())
         if self.as_json:
             fault = {"error": {"code": code, "message": message}}
-            print(json.dumps(fault, ensure_ascii=False))
+            print(_document(fault))
         else:
             print(f"error [{code}]: {message}", file=sys.stderr)
 
@@ -108,6 +108,12 @@ class Answer:
         except OSError:  # a full disk must not hide what happened
             return f"{what}; please report it with what the same command says with --debug"
         return f"{what}; please report it with the file {stream.name}"
+
+
+def _document(value: object, indent: int | None = None) -> str:
+    """Write JSON that the encoding of stdout can hold: other letters as escapes."""
+    encoding = (getattr(sys.stdout, "encoding", "") or "").lower().replace("-", "")
+    return json.dumps(value, indent=indent, ensure_ascii=encoding != "utf8")
 
 
 def _refusal(error: Exception) -> str:
