@@ -122,6 +122,7 @@ def literal(value: object) -> str:
         ("[[graph.sources]]", config.ID_TYPES),
         ("[[graph.sources]]", config.EDGE_RELATIONS),
         ("[[identifiers.mappings]]", config.MAPPING_READERS),
+        ("[[cohort.matrices]]", config.COHORT_READERS),
         ("[[known_targets.sources]]", config.LABEL_READERS),
     ],
 )

@@ -10,8 +10,10 @@ import pytest
 
 from aimwell.cohorts.check import check_cohort
 from aimwell.cohorts.cohort import Cohort
+from aimwell.cohorts.layer_sources import READERS
 from aimwell.cohorts.reading import read_cohort
 from aimwell.config import (
+    COHORT_READERS,
     CohortSettings,
     ContrastSettings,
     LabelSettings,
@@ -486,3 +488,13 @@ def test_the_colon_cohort_reads_with_every_loss_counted(real_data: Path) -> None
     assert (paired.n_pairs, paired.testable) == (96, True)
     assert (rna.n_case, rna.n_control) == (23, 79)
     assert (protein.n_case, protein.n_control) == (21, 72)
+
+
+def test_a_plain_matrix_without_a_unit_is_refused() -> None:
+    settings = MatrixSettings("rna.tsv", "rna", "rna")
+    with pytest.raises(ConfigError, match="declare unit = 'counts'"):
+        READERS["matrix"](Path("rna.tsv"), settings)
+
+
+def test_every_reader_that_a_run_file_may_name_exists() -> None:
+    assert sorted(READERS) == sorted(COHORT_READERS)

@@ -9,8 +9,8 @@ import pytest
 
 from aimwell import config
 from aimwell.config import config_from, read_config
+from aimwell.config.ranges import RANGES, inside
 from aimwell.errors import ConfigError, InputError
-from aimwell.ranges import RANGES, inside
 
 WHOLE: dict[str, Any] = {
     "run": {"title": "t", "output": "out"},

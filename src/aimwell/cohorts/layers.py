@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aimwell.cohorts.cohort import Layer, Unit
+from aimwell.cohorts.measured import Measured
 from aimwell.config import MatrixSettings
 from aimwell.errors import CohortError, some
 from aimwell.provenance import Step
@@ -28,11 +29,12 @@ _FEW_SHARED: Final = 20
 
 @dataclass(frozen=True)
 class MatrixFile:
-    """One matrix as read: samples × feature names, both sorted."""
+    """One file as read: samples × feature names, both sorted, and what else its reader found."""
 
     path: Path
     settings: MatrixSettings
     values: pd.DataFrame
+    measured: Measured
 
     @property
     def where(self) -> str:
@@ -163,13 +165,12 @@ def build_layer(files: Sequence[MatrixFile], genes: "pd.Series[str]", steps: lis
                 tuple(values.columns[~seen][:3]),
             )
         )
-    zero = any(f.settings.zero_is_missing for f in files)
     return Layer(
         name=first.layer,
         kind=first.kind,
         unit=cast(Unit, first.unit),
         values=values.loc[:, seen],
-        missing_means="not measured or not detected (zero in the file)" if zero else "not measured",
+        missing_means="; ".join(sorted({f.measured.missing_means for f in files})),
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pandas as pd
 
 from aimwell.cohorts.cohort import Cohort, Layer
+from aimwell.cohorts.layer_sources import read_measurements
 from aimwell.cohorts.layers import MatrixFile, build_layer, check_files, check_unit
-from aimwell.cohorts.readers.matrix import read_matrix
 from aimwell.cohorts.readers.sheet import read_sheet
 from aimwell.config import CohortSettings, MatrixSettings, RunConfig
 from aimwell.errors import CohortError, ConfigError, IdentifierError, some
@@ -40,6 +40,7 @@ def read_cohort(config: RunConfig, table: IdentifierTable) -> Cohort:
     grouped = {name: [f for f in files if f.settings.layer == name] for name in names}
     for mine in grouped.values():
         check_files(mine)
+    steps += [step for file in files for step in file.measured.steps]
     samples = _join_sheet(_samples_of(files), sheet, settings, files, steps)
     reports: list[pd.DataFrame] = []
     layers: dict[str, Layer] = {}
@@ -74,8 +75,9 @@ def _layer_and_path(settings: MatrixSettings) -> tuple[str, str]:
 
 def _read_file(config: RunConfig, settings: MatrixSettings) -> MatrixFile:
     path = config.path(settings.path)
-    values = read_matrix(path, settings).sort_index(axis=0).sort_index(axis=1)
-    file = MatrixFile(path, settings, values)
+    measured = read_measurements(config, settings)
+    values = measured.values.sort_index(axis=0).sort_index(axis=1)
+    file = MatrixFile(path, replace(settings, unit=measured.unit), values, measured)
     check_unit(file)
     return file
 

@@ -1,0 +1,111 @@
+"""Values that a setting may take, and settings that must fit together."""
+
+import difflib
+import re
+from typing import Final
+
+from aimwell.config.cohort import COHORT_READERS
+from aimwell.config.knowledge import (
+    EDGE_RELATIONS,
+    ID_TYPES,
+    INTERACTION_READERS,
+    LABEL_READERS,
+    LICENCES,
+    MAPPING_READERS,
+    PRIOR_READERS,
+    SET_READERS,
+    GraphSource,
+)
+from aimwell.config.run import RunConfig
+from aimwell.errors import ConfigError, some
+
+UNITS: Final = ("counts", "log2", "log2_ratio", "intensity")
+
+
+def check_choices(config: RunConfig, where: str) -> None:
+    """Refuse the first setting with a value that is not known or does not fit the others.
+
+    Raises:
+        ConfigError: With the setting, what was found, and what may be there.
+    """
+    graph = config.graph
+    given = [bool(graph.preset), bool(graph.folder), bool(graph.sources)]
+    if sum(given) != 1:
+        raise ConfigError(
+            f"{where}: [graph] needs exactly one of preset, folder and sources, found {sum(given)}"
+        )
+    choices: list[tuple[str, str, tuple[str, ...]]] = [
+        ("cohort.unmatched_samples", config.cohort.unmatched_samples, ("refuse", "report")),
+        ("cohort.sheet.per", config.cohort.sheet.per, ("sample", "subject")),
+        ("cohort.sheet.samples_in", config.cohort.sheet.samples_in, ("rows", "columns")),
+    ]
+    if graph.preset:
+        choices.append(("graph.preset", graph.preset, ("starter",)))
+    readers = (*INTERACTION_READERS, *SET_READERS, *PRIOR_READERS)
+    choices.append(("graph.merge", graph.merge, ("noisy_or", "max", "separate")))
+    choices.append(("graph.licence", graph.licence, LICENCES))
+    for source in graph.sources:
+        choices += [
+            ("graph.sources.reader", source.reader, readers),
+            ("graph.sources.id_type", source.id_type, ID_TYPES),
+            ("graph.sources.relation", source.relation, EDGE_RELATIONS),
+        ]
+        _check_range(where, source)
+    mappings = config.identifiers.mappings
+    choices += [("identifiers.mappings.reader", m.reader, MAPPING_READERS) for m in mappings]
+    for matrix in config.cohort.matrices:
+        choices += [
+            ("cohort.matrices.kind", matrix.kind, ("rna", "protein")),
+            ("cohort.matrices.reader", matrix.reader, COHORT_READERS),
+            ("cohort.matrices.unit", matrix.unit or UNITS[0], UNITS),
+            ("cohort.matrices.genes_in", matrix.genes_in, ("rows", "columns")),
+        ]
+    for label in (*config.known_targets.sources, *config.known_targets.check):
+        choices.append(("known_targets.sources.reader", label.reader, LABEL_READERS))
+    _check_days(config, where)
+    for key, found, allowed in choices:
+        if found not in allowed:
+            near = difflib.get_close_matches(found, allowed, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"use one of {some(allowed, 9)}"
+            raise ConfigError(f"{where}: {key} = '{found}' is not known; {hint}")
+    if not config.known_targets.sources:
+        raise ConfigError(f"{where}: known_targets.sources is empty; name at least one source")
+    _check_contrasts(config, where)
+
+
+def _check_contrasts(config: RunConfig, where: str) -> None:
+    layers = {m.layer for m in config.cohort.matrices}
+    names = [c.name for c in config.contrasts]
+    if not names:
+        raise ConfigError(f"{where}: name at least one contrast in [[contrasts]]")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{where}: two contrasts share a name: {some(names)}")
+    for contrast in config.contrasts:
+        if not contrast.name.strip() or not contrast.name.isprintable():
+            raise ConfigError(
+                f"{where}: contrasts.name = {contrast.name!r} must be printable text, since it "
+                "begins the names of columns"
+            )
+        if contrast.layer not in layers:
+            raise ConfigError(
+                f"{where}: contrast '{contrast.name}' names the layer '{contrast.layer}'; "
+                f"the matrices have {some(sorted(layers), 9)}"
+            )
+
+
+def _check_range(where: str, source: GraphSource) -> None:
+    if not 0 <= source.min_score <= 1:
+        raise ConfigError(
+            f"{where}: graph.sources.min_score = {source.min_score} of '{source.path}' must lie in "
+            "[0, 1]; write 0.7 for a STRING score of 700"
+        )
+    if not 0 < source.weight <= 1:
+        raise ConfigError(
+            f"{where}: graph.sources.weight = {source.weight} of '{source.path}' must lie in (0, 1]"
+        )
+
+
+def _check_days(config: RunConfig, where: str) -> None:
+    for key, day in (("graph", config.graph.as_of), ("known_targets", config.known_targets.as_of)):
+        if day and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", day):
+            raise ConfigError(f"{where}: {key}.as_of = '{day}' is no day; write 2018-01-01")
