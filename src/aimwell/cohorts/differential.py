@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import special, stats
 
 from aimwell.cohorts.design import Design
 from aimwell.cohorts.moderation import squeeze_variances
@@ -265,6 +265,21 @@ def moderate(
         index=fit.genes,
     )
     return table[list(RESULT_COLUMNS)]
+
+
+def normal_se(table: pd.DataFrame) -> np.ndarray:
+    """Standard errors for which a normal gives the p-value of the t test.
+
+    So few samples are not mistaken for certainty (Lu and Stephens 2019, arXiv:1901.10679).
+
+    Args:
+        table: With ``log2_fold_change``, ``se``, ``z`` and ``df``, as ``moderate`` gives them.
+    """
+    effect = table["log2_fold_change"].to_numpy(float)
+    z, se = table["z"].to_numpy(float), table["se"].to_numpy(float)
+    small = np.abs(z) < 1e-3
+    at_zero = se * stats.norm.pdf(0) / stats.t.pdf(0, table["df"].to_numpy(float))
+    return np.where(small, at_zero, np.abs(effect) / np.where(small, 1.0, np.abs(z)))
 
 
 def log_p_of_t(t: np.ndarray, df: np.ndarray) -> np.ndarray:

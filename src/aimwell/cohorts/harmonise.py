@@ -5,12 +5,11 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.counts import expressed_genes, voom
 from aimwell.cohorts.design import Design, build_design
-from aimwell.cohorts.differential import LinearFit, fit_linear, moderate
+from aimwell.cohorts.differential import LinearFit, fit_linear, moderate, normal_se
 from aimwell.cohorts.discordance import compare_layers, effect_covariance
 from aimwell.cohorts.evidence import BLOCK_COLUMNS, Evidence
 from aimwell.cohorts.shrinkage import shrink_effects
@@ -165,7 +164,7 @@ def _loss_steps(contrast: ContrastSettings, table: pd.DataFrame) -> list[Step]:
 
 def _block(item: _Tested, genes: pd.Index) -> pd.DataFrame:
     table = item.table
-    shrunken = shrink_effects(table["log2_fold_change"].to_numpy(float), _normal_se(table))
+    shrunken = shrink_effects(table["log2_fold_change"].to_numpy(float), normal_se(table))
     block = table[["log2_fold_change", "se", "z", "p", "q", "detection_rate", "n_observed"]].copy()
     block["effect"] = shrunken.effect
     block["effect_se"] = shrunken.effect_se
@@ -181,18 +180,6 @@ def _block(item: _Tested, genes: pd.Index) -> pd.DataFrame:
     block["detection_rate"] = block["n_observed"] / len(item.design.samples)
     block["observed"] = block["observed"].eq(True)  # genes of other layers were never observed
     return block[list(BLOCK_COLUMNS)]
-
-
-def _normal_se(table: pd.DataFrame) -> np.ndarray:
-    """Standard errors for which a normal gives the p-value of the t test.
-
-    So few samples are not mistaken for certainty (Lu and Stephens 2019, arXiv:1901.10679).
-    """
-    effect = table["log2_fold_change"].to_numpy(float)
-    z, se = table["z"].to_numpy(float), table["se"].to_numpy(float)
-    small = np.abs(z) < 1e-3
-    at_zero = se * stats.norm.pdf(0) / stats.t.pdf(0, table["df"].to_numpy(float))
-    return np.where(small, at_zero, np.abs(effect) / np.where(small, 1.0, np.abs(z)))
 
 
 def _across(
@@ -232,7 +219,7 @@ def _across(
 
 
 def _effects(item: _Tested, block: pd.DataFrame) -> pd.DataFrame:
-    se = pd.Series(_normal_se(item.table), index=item.table.index).reindex(block.index)
+    se = pd.Series(normal_se(item.table), index=item.table.index).reindex(block.index)
     return block[["log2_fold_change", "lfsr"]].assign(se=se)
 
 
