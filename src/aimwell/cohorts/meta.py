@@ -83,7 +83,7 @@ def read_summary(path: Path) -> pd.DataFrame:
             f"table with gene, {', '.join(SUMMARY_COLUMNS)}"
         )
     table = table.set_index("gene")
-    for column in table.columns.intersection(SUMMARY_COLUMNS):
+    for column in table.columns.intersection(list(SUMMARY_COLUMNS)):
         try:  # Python's float reads back what was written to the last bit
             table[column] = table[column].map(float)
         except ValueError as error:
