@@ -163,13 +163,14 @@ def _aligned(table: pd.DataFrame, samples: pd.Index, genes: pd.Index, what: str)
 
 def _patterns(w: np.ndarray) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     """Yield distinct columns of ``w`` in chunks, with the genes that share each of them."""
-    distinct, which = np.unique(w, axis=1, return_inverse=True)
-    order = np.argsort(which.ravel(), kind="stable")
-    starts = np.searchsorted(which.ravel()[order], np.arange(distinct.shape[1] + 1))
-    for first in range(0, distinct.shape[1], _CHUNK):
-        last = min(first + _CHUNK, distinct.shape[1])
-        members = [order[starts[i] : starts[i + 1]] for i in range(first, last)]
-        yield distinct[:, first:last], members
+    # weights of counts differ in every gene, and hashing them costs far less than sorting
+    members: dict[bytes, list[int]] = {}
+    for gene, column in enumerate(np.ascontiguousarray(w.T)):
+        members.setdefault(column.tobytes(), []).append(gene)
+    groups = [np.array(genes) for genes in members.values()]
+    for first in range(0, len(groups), _CHUNK):
+        chunk = groups[first : first + _CHUNK]
+        yield w[:, [genes[0] for genes in chunk]], chunk
 
 
 def _fit_patterns(
@@ -189,7 +190,7 @@ def _fit_patterns(
     u, s, vt = np.linalg.svd(weighted, full_matrices=False)
     solid = s > _RANK_TOLERANCE * np.maximum(s[:, :1], np.sqrt(patterns.max(axis=0))[:, None])
     inverse = np.where(solid, 1.0 / np.where(solid, s, 1.0), 0.0)
-    solve = np.einsum("krt,kr,knr->ktn", vt, inverse, u)  # (k, terms, n)
+    solve = (vt.swapaxes(1, 2) * inverse[:, None, :]) @ u.swapaxes(1, 2)  # (k, terms, n)
     lost = vector - np.einsum("krt,kr,krs,s->kt", vt, solid.astype(float), vt, vector)
     estimable = np.linalg.norm(lost, axis=1) < _RANK_TOLERANCE
     influence = np.einsum("t,ktn->nk", vector, solve)
