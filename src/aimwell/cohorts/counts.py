@@ -13,6 +13,7 @@ from scipy import stats
 
 from aimwell.cohorts.design import Design
 from aimwell.cohorts.differential import fit_linear
+from aimwell.cohorts.pictures import refuse_pictures
 from aimwell.errors import CohortError, some
 
 #: Share of genes in each window of the mean–variance trend. Fixed, as in limma 3.54, whose tables
@@ -52,6 +53,7 @@ def voom(counts: pd.DataFrame, design: Design, *, span: float = VOOM_SPAN) -> Ab
     Raises:
         CohortError: A sample without counts.
     """
+    refuse_pictures(counts)
     table = counts.loc[design.samples].sort_index(axis=1)
     factors = tmm_factors(table)
     sizes = table.sum(axis=1) * factors

@@ -13,6 +13,7 @@ from scipy import special, stats
 
 from aimwell.cohorts.design import Design
 from aimwell.cohorts.moderation import squeeze_variances
+from aimwell.cohorts.pictures import refuse_pictures
 from aimwell.errors import AlignmentError, DesignError, some
 
 RESULT_COLUMNS: Final = (
@@ -117,7 +118,11 @@ def fit_linear(
     Blocks (the intercept, or subjects) are absorbed by centring within them (Frisch–Waugh–Lovell),
     which gives the coefficients, residuals and degrees of freedom of the full model; genes that
     miss the same samples share one factorisation.
+
+    Raises:
+        DesignError: Values that were corrected for a picture, or weights that are not positive.
     """
+    refuse_pictures(values)
     genes = values.columns.sort_values()
     y = _aligned(values, design.samples, genes, "values")
     observed = ~np.isnan(y)
