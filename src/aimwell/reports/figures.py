@@ -20,7 +20,7 @@ _GRID: Final = (160, 120)
 #: Keeps a label legible where a line or a point lies under it.
 HALO: Final = ", ".join([f"0 0 2px {token('surface')}"] * 4)
 #: A vertical axis of names.
-_CATEGORIES: Final = {"automargin": True, "showgrid": False, "ticklabelstandoff": 8}
+CATEGORIES: Final = {"automargin": True, "showgrid": False, "ticklabelstandoff": 8}
 
 
 def volcano(block: pd.DataFrame, symbols: "pd.Series[str]", marked: Sequence[str]) -> Figure:
@@ -47,7 +47,7 @@ def volcano(block: pd.DataFrame, symbols: "pd.Series[str]", marked: Sequence[str
     places = {str(gene): k for k, gene in enumerate(seen.index)}
     named = [places[gene] for gene in marked if gene in places]
     data.append(_named(x, y, names, named))
-    layout = _axes("log<sub>2</sub> fold change", "−log<sub>10</sub> p", height=330)
+    layout = axes("log<sub>2</sub> fold change", "−log<sub>10</sub> p", height=330)
     layout["xaxis"]["zeroline"] = True
     return {"data": data, "layout": layout}
 
@@ -63,7 +63,7 @@ def layer_scatter(
     keep = _spread(x, y, np.ones(len(x), dtype=bool))
     places = {str(gene): k for k, gene in enumerate(ids)}
     named = [places[gene] for gene in marked if gene in places]
-    layout = _axes("RNA effect (log<sub>2</sub>)", "Protein effect (log<sub>2</sub>)", height=380)
+    layout = axes("RNA effect (log<sub>2</sub>)", "Protein effect (log<sub>2</sub>)", height=380)
     layout["xaxis"]["zeroline"] = layout["yaxis"]["zeroline"] = True
     cloud = _cloud(x[keep], y[keep], names[keep], token("faint"), "genes in both layers")
     return {"data": [cloud, _named(x, y, names, named)], "layout": layout}
@@ -86,10 +86,10 @@ def coverage(evidence: Evidence, genes: pd.Index, labels: Mapping[str, str]) -> 
         "textposition": "auto",
         "hovertemplate": "%{y}: %{x:.1f} % of ranked genes observed<extra></extra>",
     }
-    layout = _axes("ranked genes observed (%)", "", height=110 + 44 * len(names))
+    layout = axes("ranked genes observed (%)", "", height=110 + 44 * len(names))
     layout["xaxis"]["range"] = [0, 100]
     layout["dragmode"] = False  # nothing to zoom into
-    layout["yaxis"] |= _CATEGORIES
+    layout["yaxis"] |= CATEGORIES
     return {"data": [seen], "layout": layout}
 
 
@@ -119,10 +119,10 @@ def ladder(table: pd.DataFrame, recommended: str, chance: float) -> Figure:
         },
         "hovertemplate": "%{y}: average precision %{x:.3f}<extra></extra>",
     }
-    layout = _axes("average precision on known targets", "", height=110 + 36 * len(table))
+    layout = axes("average precision on known targets", "", height=110 + 36 * len(table))
     layout["xaxis"]["rangemode"] = "tozero"
     layout["dragmode"] = False  # nothing to zoom into
-    layout["yaxis"] |= _CATEGORIES
+    layout["yaxis"] |= CATEGORIES
     layout["shapes"] = [
         {
             "type": "line",
@@ -166,9 +166,9 @@ def rank_strip(groups: Mapping[str, Sequence[tuple[str, float]]], n_genes: int) 
         }
         for name, members in groups.items()
     ]
-    layout = _axes("rank (logarithmic; 1 is best)", "", height=100 + 44 * len(groups))
+    layout = axes("rank (logarithmic; 1 is best)", "", height=100 + 44 * len(groups))
     layout["xaxis"] |= {"type": "log", "range": [-0.05, math.log10(max(n_genes, 2)) + 0.02]}
-    layout["yaxis"] |= _CATEGORIES
+    layout["yaxis"] |= CATEGORIES
     layout["xaxis"] |= {"dtick": 1, "tickformat": ","}
     layout["dragmode"] = False  # nothing to zoom into
     return {"data": data, "layout": layout}
@@ -232,7 +232,8 @@ def _named(x: np.ndarray, y: np.ndarray, text: np.ndarray, at: list[int]) -> Fig
     }
 
 
-def _axes(x: str, y: str, *, height: int) -> Figure:
+def axes(x: str, y: str, *, height: int) -> Figure:
+    """Give the layout of a figure with titled axes and without a legend."""
     axis = {"zeroline": False, "gridcolor": token("line"), "zerolinecolor": token("faint")}
     return {
         "height": height,

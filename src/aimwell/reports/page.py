@@ -4,9 +4,10 @@ import base64
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jinja2
 import pandas as pd
@@ -36,9 +37,26 @@ def write_report(path: Path, report: ReportData) -> None:
 def render_report(report: ReportData) -> str:
     """Give the page as text."""
     sections, payload = page_sections(report)
-    payload["figures"] = to_plain(payload["figures"])
-    payload["palettes"] = {"light": LIGHT, "dark": DARK}
-    plotly, script = _plotly(), _read("page.js")
+    return render_page("page.html", "page.js", sections, payload)
+
+
+def render_page(
+    template: str, script: str, values: Mapping[str, Any], payload: Mapping[str, Any]
+) -> str:
+    """Fill a template of the folder ``templates``.
+
+    Args:
+        template: Its name.
+        script: The page's own script; empty where drawing its figures is all there is to do.
+        values: What the template shows; every text is escaped.
+        payload: What the script reads; ``figures`` are drawn where the template places them.
+    """
+    data = {
+        **payload,
+        "figures": to_plain(payload["figures"]),
+        "palettes": {"light": LIGHT, "dark": DARK},
+    }
+    plotly, code = _plotly(), _read("figures.js") + (_read(script) if script else "")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -47,13 +65,13 @@ def render_report(report: ReportData) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, scientific=scientific, signed=signed, count=count)
-    return environment.get_template("page.html").render(
-        **sections,
+    return environment.get_template(template).render(
+        **values,
         style=Markup(_style()),  # noqa: S704 - our own file, no text from outside
         plotly=Markup(plotly),  # noqa: S704 - the installed plotly.js
-        script=Markup(script),  # noqa: S704 - our own file
-        data=Markup(embed_json(payload)),  # noqa: S704 - escaped by embed_json
-        script_hashes=" ".join(f"'sha256-{_hash(s)}'" for s in (plotly, script)),
+        script=Markup(code),  # noqa: S704 - our own file
+        data=Markup(embed_json(data)),  # noqa: S704 - escaped by embed_json
+        script_hashes=" ".join(f"'sha256-{_hash(s)}'" for s in (plotly, code)),
     )
 
 
