@@ -219,6 +219,14 @@ def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
     for contrast in found.contrasts:
         for line in (*([contrast.problem] if contrast.problem else []), *contrast.notes):
             print(f"{contrast.name}: {line}")
+    for check in found.swaps:
+        layers = f"{check.rna_layer} and {check.protein_layer}"
+        print(f"Samples of {layers}: {check.verdict}, {check.why}")
+        for swap in check.suspects:
+            print(
+                f"  RNA '{swap.rna}' looks like protein '{swap.looks_like}' ({swap.other:.1f} "
+                f"standard deviations above strangers), not like '{swap.protein}' ({swap.own:.1f})"
+            )
 
 
 def _tell_place(result: "RunResult", seconds: float) -> None:

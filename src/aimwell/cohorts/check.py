@@ -8,6 +8,7 @@ import pandas as pd
 
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.design import build_design
+from aimwell.cohorts.swaps import SwapCheck, check_swaps
 from aimwell.config import ContrastSettings
 from aimwell.errors import DesignError
 
@@ -69,10 +70,11 @@ class ContrastCheck:
 
 @dataclass(frozen=True)
 class CohortCheck:
-    """Layers and contrasts of a cohort, for ``aimwell cohort check``."""
+    """Layers, contrasts and paired samples of a cohort, for ``aimwell cohort check``."""
 
     layers: tuple[LayerCheck, ...]
     contrasts: tuple[ContrastCheck, ...]
+    swaps: tuple[SwapCheck, ...] = ()
 
 
 def check_cohort(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> CohortCheck:
@@ -89,9 +91,11 @@ def check_cohort(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> Cohor
         >>> found.contrasts[0].testable, found.contrasts[0].n_case, found.contrasts[0].n_control
         (False, 1, 2)
     """
+    contrasts = tuple(contrasts)
     return CohortCheck(
         layers=tuple(_describe(cohort.layers[name]) for name in sorted(cohort.layers)),
         contrasts=tuple(_try(cohort, contrast) for contrast in contrasts),
+        swaps=check_swaps(cohort, contrasts),
     )
 
 
