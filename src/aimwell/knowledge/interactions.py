@@ -132,12 +132,11 @@ class Encoder:
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
         block = array if isinstance(array, pa.DictionaryArray) else array.dictionary_encode()
-        codes = np.fromiter(
-            (self.one(text) for text in block.dictionary.to_pylist()),
-            np.int32,
-            len(block.dictionary),
-        )
-        found: Codes = codes[block.indices.to_numpy(zero_copy_only=False)]
+        texts = block.dictionary.to_pylist()
+        codes = [*map(self._raw.get, texts)]
+        if None in codes:
+            codes = [self.one(text) for text in texts]
+        found: Codes = np.array(codes, np.int32)[block.indices.to_numpy(zero_copy_only=False)]
         return found
 
     def one(self, text: str) -> int:
@@ -234,7 +233,12 @@ class Collector:
                 columns[column] = _categorical(_join(blocks, self._sizes, np.int32), self._names)
             elif column in TEXTS:
                 encoder = self._texts[column]
-                columns[column] = _categorical(_join(blocks, self._sizes, np.int32), encoder)
+                codes = (
+                    np.zeros(total, np.int32)  # takes no memory
+                    if len(encoder.texts) == 1
+                    else _join(blocks, self._sizes, np.int32)
+                )
+                columns[column] = _categorical(codes, encoder)
             else:
                 dtype = np.float64 if column == "weight" else np.bool_
                 columns[column] = _join(blocks, self._sizes, dtype)
@@ -258,7 +262,9 @@ def _categorical(codes: Codes, encoder: Encoder) -> "pd.Categorical[str]":
     blank = encoder.texts.index("") if "" in encoder.texts else -1
     kept = sorted(t for i, t in enumerate(encoder.texts) if used[i] or i != blank)
     rank = {text: i for i, text in enumerate(kept)}
-    place = np.fromiter((rank.get(t, -1) for t in encoder.texts), np.int32, len(encoder.texts))
+    # the smallest type that holds the codes, which pandas would make of them with a copy
+    small = np.min_scalar_type(-len(kept) - 1)
+    place = np.fromiter((rank.get(t, -1) for t in encoder.texts), small, len(encoder.texts))
     return pd.Categorical.from_codes(place[codes], categories=pd.Index(kept, dtype=str))
 
 

@@ -59,7 +59,8 @@ def records_of(
     kind = found.table["relation"].cat.codes.to_numpy()
     said: dict[str, Any] = {c: found.table[c].to_numpy() for c in FLAGS}
     said |= {c: found.table[c].array for c in _UNIONS}
-    said["weight"] = found.table["weight"].to_numpy() * trust
+    weight = found.table["weight"].to_numpy()
+    said["weight"] = weight if trust == 1 else weight * trust
     said["origin"] = pd.Categorical.from_codes(
         np.zeros(len(a), np.int8), pd.Index([origin], dtype=str)
     )
@@ -68,17 +69,19 @@ def records_of(
         chosen = mapped & (kind == code)
         proper = np.flatnonzero(chosen & (a != b))
         pair = _number(a[proper], b[proper], len(genes), both_ways=relation in UNDIRECTED)
-        order = np.argsort(pair)  # of equal pairs no order matters
-        key = pair[order]
+        order, key = _sort(pair)
         del pair
-        records[relation] = _collapse(said, proper[order], key, key, np.maximum.reduceat)
-        count, distinct = int(np.count_nonzero(chosen)), len(records[relation])
+        order = proper[order]
+        count, loopless = int(np.count_nonzero(chosen)), len(proper)
+        del chosen, proper  # of ten million links each array counts
+        records[relation] = _collapse(said, order, key, key, np.maximum.reduceat)
+        distinct = len(records[relation])
         steps.append(
             Step(
                 f"{origin}, {relation}: distinct pairs",
                 count,
                 distinct,
-                f"{count - len(proper)} self-loops and {len(proper) - distinct} repeated pairs",
+                f"{count - loopless} self-loops and {loopless - distinct} repeated pairs",
             )
         )
     return {name: rows for name, rows in records.items() if len(rows)}, tuple(steps)
@@ -87,8 +90,26 @@ def records_of(
 def _number(a: npt.NDArray[Any], b: npt.NDArray[Any], n: int, *, both_ways: bool) -> Ints:
     """Number pairs; the smaller place first where an edge holds both ways."""
     first, second = (np.minimum(a, b), np.maximum(a, b)) if both_ways else (a, b)
-    found: Ints = first.astype(np.int64) * n + second
+    found: Ints = first.astype(np.int64)
+    found *= n
+    found += second
     return found
+
+
+def _sort(key: Ints) -> tuple[Ints, Ints]:
+    """Sort numbers that are not negative: the order that does it, and the sorted numbers.
+
+    A number and its place share one integer where they fit, because sorting integers takes a fifth
+    of the time of sorting places by them.
+    """
+    bits = len(key).bit_length()
+    if len(key) and int(key.max()) >> (63 - bits):
+        order = np.argsort(key, kind="stable")
+        return order, key[order]
+    both = key << bits
+    both |= np.arange(len(key))
+    both.sort()
+    return both & ((1 << bits) - 1), both >> bits
 
 
 def merge_records(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -107,8 +128,8 @@ def merge_records(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     pair, origin = columns["pair"], columns["origin"].codes
     # Codes follow the sorted names, hence this order is that of the names.
     key = pair * max(len(columns["origin"].categories), 1) + origin
-    order = np.argsort(key)
-    return _collapse(columns, order, key[order], pair[order], np.maximum.reduceat)
+    order, key = _sort(key)
+    return _collapse(columns, order, key, pair[order], np.maximum.reduceat)
 
 
 def combine_records(records: pd.DataFrame, how: str, genes: pd.Index) -> pd.DataFrame:

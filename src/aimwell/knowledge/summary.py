@@ -67,12 +67,9 @@ def graph_summary(graph: TargetGraph) -> GraphSummary:
 
 def component_sizes(graph: TargetGraph) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """Count the genes of every connected component over all gene–gene relations, descending."""
-    genes = graph.genes
-    pairs = [r.edges[["source_id", "target_id"]] for r in graph.gene_relations()]
-    every = pd.concat(pairs) if pairs else pd.DataFrame({"source_id": [], "target_id": []})
-    rows, columns = (genes.get_indexer(pd.Index(every[c])) for c in every.columns)
-    n = len(genes)
-    adjacency = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n))
+    rows, columns = graph.gene_pairs()
+    n = len(graph.genes)
+    adjacency = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
     _, label = connected_components(adjacency, directed=False)
     return np.sort(np.bincount(label).astype(np.int64))[::-1]
 
