@@ -1,33 +1,18 @@
 """The commands. Each imports what it needs when it runs, so that ``--help`` answers at once."""
 
-import dataclasses
 import io
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import aimwell
 from aimwell.cli.answer import Answer
-
-if TYPE_CHECKING:
-    from aimwell.config import RunConfig
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no summary; only errors.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of a bug.")]
-RunFile = Annotated[Path, typer.Argument(metavar="RUN.toml", help="The run file.")]
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data", envvar="AIMWELL_DATA", metavar="DIR", help="Folder of the inputs (run.data)."
-    ),
-]
-Output = Annotated[str, typer.Option("--output", metavar="DIR", help="Run folder (run.output).")]
-Jobs = Annotated[int, typer.Option("--jobs", min=0, help="Processes (run.jobs); 0 as in the file.")]
+from aimwell.cli.graph import graph_app
+from aimwell.cli.options import Data, Debug, Jobs, Json, Output, Quiet, RunFile, read_run_file
 
 app = typer.Typer(
     name="aimwell",
@@ -37,11 +22,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-)
-graph_app = typer.Typer(
-    help="Build and look at graphs of known biology.",
-    epilog="Example:  aimwell graph show starter",
-    no_args_is_help=True,
 )
 cohort_app = typer.Typer(
     help="Look at a cohort before running it.",
@@ -127,7 +107,7 @@ def run(
         from aimwell.pipeline.run import run as run_pipeline
 
         begun = time.monotonic()
-        result = run_pipeline(_read(file, data, output, jobs), progress=bars)
+        result = run_pipeline(read_run_file(file, data, output, jobs), progress=bars)
         seconds = time.monotonic() - begun
         bars.finish()
         answer.give(words.run_facts(result, seconds))
@@ -194,115 +174,6 @@ def bench(
             words.tell_bench(rows)
 
 
-@graph_app.command("fetch", epilog="Example:  aimwell graph fetch string huri --output databases")
-def graph_fetch(  # noqa: PLR0913, PLR0917  one option each
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAME", help="Entries of --list; if none, all that is locked."),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", metavar="DIR", help="The folder of databases.")
-    ] = Path("databases"),
-    folder: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="DIR", help="Copy from a folder, without the internet."),
-    ] = None,
-    mirror: Annotated[
-        str, typer.Option("--mirror", metavar="URL", help="Fetch from here, by the same names.")
-    ] = "",
-    update: Annotated[
-        bool, typer.Option("--update", help="Take what is published now, and lock that.")
-    ] = False,
-    list_all: Annotated[
-        bool, typer.Option("--list", help="Show the catalogue and fetch nothing.")
-    ] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Download public databases from their official addresses, and verify them ever after.
-
-    The first download writes aimwell.lock.json with the sha256 of each file; a file that differs
-    from it is refused. Stopped, the same command goes on where it was.
-    """
-    answer = Answer(as_json, quiet, debug)
-    with answer.reporting() as bars:
-        from aimwell.cli import words
-        from aimwell.knowledge.catalog import read_catalog
-        from aimwell.knowledge.fetch import Origin, fetch_databases
-
-        catalog = read_catalog()
-        if list_all:
-            bars.finish()
-            answer.give(list(catalog.values()))
-            if answer.in_words:
-                words.tell_catalog(catalog.values())
-            return
-        origin = Origin(folder, mirror)
-        found = fetch_databases(names or [], output, catalog, bars, origin=origin, update=update)
-        bars.finish()
-        answer.give(found)
-        if answer.in_words:
-            words.tell_fetched(found, output)
-
-
-@graph_app.command("build", epilog="Example:  aimwell graph build coad.toml --output graphs/coad")
-def graph_build(
-    file: RunFile,
-    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The graph folder.")],
-    data: Data = "",
-    licence: Annotated[
-        str, typer.Option("--licence", help="any or commercial (graph.licence).")
-    ] = "",
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Build the graph that a run file asks for and write it as a graph folder."""
-    answer = Answer(as_json, quiet, debug)
-    with answer.reporting() as bars:
-        from aimwell.cli import words
-        from aimwell.knowledge.build import build_graph
-        from aimwell.knowledge.store import write_graph
-        from aimwell.knowledge.summary import graph_summary
-
-        config = _read(file, data, licence=licence)
-        bars.start("building the graph")
-        graph = build_graph(config)
-        write_graph(graph, output)
-        summary = graph_summary(graph)
-        bars.finish()
-        answer.give({"folder": output, "summary": summary, "steps": graph.steps})
-        if answer.in_words:
-            words.tell_steps(graph.steps)
-            words.tell_graph(summary)
-            print(f'\nThe graph is in {output}; use it with [graph] folder = "{output}"')
-
-
-@graph_app.command("show", epilog="Example:  aimwell graph show starter")
-def graph_show(
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A graph folder, or 'starter'.")],
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Show what a graph holds: nodes, edges, degrees, sources and licences."""
-    answer = Answer(as_json, quiet, debug)
-    with answer.reporting() as bars:
-        from aimwell.cli import words
-        from aimwell.knowledge.sources.starter import read_starter_graph
-        from aimwell.knowledge.store import read_graph
-        from aimwell.knowledge.summary import graph_summary
-
-        bars.start("reading the graph")
-        graph = read_starter_graph() if folder == "starter" else read_graph(Path(folder))
-        summary = graph_summary(graph)
-        bars.finish()
-        answer.give({"summary": summary})
-        if answer.in_words:
-            words.tell_graph(summary)
-
-
 @cohort_app.command("check", epilog="Example:  aimwell cohort check examples/coad/coad.toml")
 def cohort_check(
     file: RunFile,
@@ -323,7 +194,7 @@ def cohort_check(
         from aimwell.knowledge.build import build_graph, identifier_table
         from aimwell.knowledge.sources.starter import read_starter_graph
 
-        config = _read(file, data)
+        config = read_run_file(file, data)
         bars.start("reading the cohort")
         # with an HGNC table the graph has no say in what a name means
         graph = read_starter_graph() if config.identifiers.hgnc else build_graph(config)
@@ -335,15 +206,6 @@ def cohort_check(
             words.tell_cohort(found, cohort.steps)
         if not all(contrast.testable for contrast in found.contrasts):
             raise typer.Exit(2)
-
-
-def _read(file: Path, data: str, output: str = "", jobs: int = 0, licence: str = "") -> "RunConfig":
-    from aimwell.config import read_config
-
-    config = read_config(file, data=data, output=output, licence=licence)
-    if jobs:
-        config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
-    return config
 
 
 def _plain(value: object) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def tell_run(result: "RunResult", seconds: float) -> None:
     """Print the best targets and where the page is."""
     targets = result.targets()
     print()
-    _table(
+    print_table(
         f"The best {min(TOP, len(targets))} of {len(targets):,} genes",
         ("rank", "symbol", "score", "between", "known", "neighbours"),
         (
@@ -77,7 +77,7 @@ def tell_demo(result: "DemoResult", seconds: float) -> None:
     """Print where the planted targets that were held back landed, against the ladder."""
     placed = result.placed.sort_values("median_rank", kind="stable")
     print()
-    _table(
+    print_table(
         f"Median rank of {len(result.found)} planted targets that nobody was told, "
         f"among {result.candidates} genes",
         ("ranked by", "median rank", "best"),
@@ -116,7 +116,7 @@ def tell_explanations(explanations: Sequence["Explanation"], folder: Path) -> No
     """Print what each score is made of and its sentence."""
     for explanation in explanations:
         print()
-        _table(
+        print_table(
             f"{explanation.symbol}: {explanation.score:+.2f}, "
             f"from {explanation.baseline_score:+.2f} with nothing known",
             ("part of the score", "adds"),
@@ -130,7 +130,7 @@ def tell_bench(bars: Sequence["Bar"]) -> None:
     """Print every bar with its limit."""
     verdict = {True: "met", False: "missed", None: ""}
     print()
-    _table(
+    print_table(
         f"Measured on {bars[0].machine}" if bars else "Nothing was measured",
         ("bar", "value", "unit", "limit", ""),
         ((b.name, f"{b.value:.4g}", b.unit, b.limit, verdict[b.passed]) for b in bars),
@@ -139,7 +139,7 @@ def tell_bench(bars: Sequence["Bar"]) -> None:
 
 def tell_steps(steps: Iterable[Step]) -> None:
     """Print rows in and out of every step, and why rows were lost."""
-    _table(
+    print_table(
         "What came in and what was kept",
         ("step", "in", "out", "why"),
         ((s.name, f"{s.rows_in:,}", f"{s.rows_out:,}", _why(s)) for s in steps),
@@ -148,7 +148,7 @@ def tell_steps(steps: Iterable[Step]) -> None:
 
 def tell_catalog(entries: "Iterable[Entry]") -> None:
     """Print what can be fetched, and who may use it."""
-    _table(
+    print_table(
         "What can be fetched",
         ("name", "what", "release", "licence", "commercial", "by hand"),
         (
@@ -161,7 +161,7 @@ def tell_catalog(entries: "Iterable[Entry]") -> None:
 def tell_fetched(files: "Sequence[Fetched]", folder: Path) -> None:
     """Print what lies in the folder now, and who may use it."""
     print()
-    _table(
+    print_table(
         f"In {folder}",
         ("file", "state", "bytes", "sha256", "licence", "commercial"),
         (
@@ -189,9 +189,9 @@ def tell_graph(summary: "GraphSummary") -> None:
         ("genes in sets only", f"{len(summary.isolated):,}"),
     ]
     print()
-    _table("The graph", ("what", "count"), counts)
+    print_table("The graph", ("what", "count"), counts)
     print()
-    _table(
+    print_table(
         "Sources",
         ("name", "release", "licence"),
         ((s.name, s.release, s.licence) for s in summary.sources),
@@ -202,7 +202,7 @@ def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
     """Print layers, contrasts and what was lost on the way."""
     tell_steps(step for step in steps if step.rows_in != step.rows_out)
     print()
-    _table(
+    print_table(
         "Layers",
         ("layer", "unit", "looks like", "samples", "genes", "missing", "middle value"),
         (
@@ -211,7 +211,7 @@ def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
         ),
     )
     print()
-    _table(
+    print_table(
         "Contrasts",
         ("contrast", "case", "control", "pairs", "verdict"),
         ((c.name, c.n_case, c.n_control, c.n_pairs, c.verdict) for c in found.contrasts),
@@ -242,7 +242,8 @@ def _why(step: Step) -> str:
     return f"{step.why} ({', '.join(step.examples)})"
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under a title; columns of numbers to the right."""
     console = Console(markup=False, highlight=False)
     console.print(title, style="bold")
     table = Table()

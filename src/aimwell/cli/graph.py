@@ -1,0 +1,124 @@
+"""The commands of ``aimwell graph``. Each imports what it needs when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aimwell.cli.answer import Answer
+from aimwell.cli.options import Data, Debug, Json, Quiet, RunFile, read_run_file
+
+graph_app = typer.Typer(
+    help="Build and look at graphs of known biology.",
+    epilog="Example:  aimwell graph show starter",
+    no_args_is_help=True,
+)
+
+
+@graph_app.command("fetch", epilog="Example:  aimwell graph fetch string huri --output databases")
+def graph_fetch(  # noqa: PLR0913, PLR0917  one option each
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Entries of --list; if none, all that is locked."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="The folder of databases.")
+    ] = Path("databases"),
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="Copy from a folder, without the internet."),
+    ] = None,
+    mirror: Annotated[
+        str, typer.Option("--mirror", metavar="URL", help="Fetch from here, by the same names.")
+    ] = "",
+    update: Annotated[
+        bool, typer.Option("--update", help="Take what is published now, and lock that.")
+    ] = False,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="Show the catalogue and fetch nothing.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Download public databases from their official addresses, and verify them ever after.
+
+    The first download writes aimwell.lock.json with the sha256 of each file; a file that differs
+    from it is refused. Stopped, the same command goes on where it was.
+    """
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cli import words
+        from aimwell.knowledge.catalog import read_catalog
+        from aimwell.knowledge.fetch import Origin, fetch_databases
+
+        catalog = read_catalog()
+        if list_all:
+            bars.finish()
+            answer.give(list(catalog.values()))
+            if answer.in_words:
+                words.tell_catalog(catalog.values())
+            return
+        origin = Origin(folder, mirror)
+        found = fetch_databases(names or [], output, catalog, bars, origin=origin, update=update)
+        bars.finish()
+        answer.give(found)
+        if answer.in_words:
+            words.tell_fetched(found, output)
+
+
+@graph_app.command("build", epilog="Example:  aimwell graph build coad.toml --output graphs/coad")
+def graph_build(
+    file: RunFile,
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The graph folder.")],
+    data: Data = "",
+    licence: Annotated[
+        str, typer.Option("--licence", help="any or commercial (graph.licence).")
+    ] = "",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Build the graph that a run file asks for and write it as a graph folder."""
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cli import words
+        from aimwell.knowledge.build import build_graph
+        from aimwell.knowledge.store import write_graph
+        from aimwell.knowledge.summary import graph_summary
+
+        config = read_run_file(file, data, licence=licence)
+        bars.start("building the graph")
+        graph = build_graph(config)
+        write_graph(graph, output)
+        summary = graph_summary(graph)
+        bars.finish()
+        answer.give({"folder": output, "summary": summary, "steps": graph.steps})
+        if answer.in_words:
+            words.tell_steps(graph.steps)
+            words.tell_graph(summary)
+            print(f'\nThe graph is in {output}; use it with [graph] folder = "{output}"')
+
+
+@graph_app.command("show", epilog="Example:  aimwell graph show starter")
+def graph_show(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A graph folder, or 'starter'.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show what a graph holds: nodes, edges, degrees, sources and licences."""
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cli import words
+        from aimwell.knowledge.sources.starter import read_starter_graph
+        from aimwell.knowledge.store import read_graph
+        from aimwell.knowledge.summary import graph_summary
+
+        bars.start("reading the graph")
+        graph = read_starter_graph() if folder == "starter" else read_graph(Path(folder))
+        summary = graph_summary(graph)
+        bars.finish()
+        answer.give({"summary": summary})
+        if answer.in_words:
+            words.tell_graph(summary)

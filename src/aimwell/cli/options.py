@@ -1,0 +1,35 @@
+"""Options that several commands take, and the run file with what they replace in it."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from aimwell.config import RunConfig
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no summary; only errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of a bug.")]
+RunFile = Annotated[Path, typer.Argument(metavar="RUN.toml", help="The run file.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", envvar="AIMWELL_DATA", metavar="DIR", help="Folder of the inputs (run.data)."
+    ),
+]
+Output = Annotated[str, typer.Option("--output", metavar="DIR", help="Run folder (run.output).")]
+Jobs = Annotated[int, typer.Option("--jobs", min=0, help="Processes (run.jobs); 0 as in the file.")]
+
+
+def read_run_file(
+    file: Path, data: str, output: str = "", jobs: int = 0, licence: str = ""
+) -> "RunConfig":
+    """Read the run file, with what the options of a command replace in it."""
+    from aimwell.config import read_config
+
+    config = read_config(file, data=data, output=output, licence=licence)
+    if jobs:
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
+    return config
