@@ -29,6 +29,9 @@ BLOCK_COLUMNS: Final = (
     "n_observed",
     "observed",
 )
+#: Further columns of blocks of proteins, which say how often a protein was detected where: see
+#: ``aimwell.cohorts.detection.compare_detection``.
+DETECTION_COLUMNS: Final = ("detection", "detection_p", "detection_q", "at_least")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Evidence:
 
     Attributes:
         blocks: Contrast name → table with ``BLOCK_COLUMNS``; all blocks share one sorted index of
-            HGNC ids. Where ``observed`` is False every value column is NaN.
+            HGNC ids. Where ``observed`` is False every value column is NaN. Blocks of proteins
+            also have ``DETECTION_COLUMNS``, which hold for proteins without a fold change, too.
         kinds: Contrast name → ``rna`` or ``protein``.
         across: Same index; ``discordance`` (z), ``discordance_class``, ``coverage`` (share of
             blocks that saw the gene).
@@ -81,6 +85,8 @@ class Evidence:
             wider = block.reindex(union)
             wider["observed"] = wider["observed"].eq(True)
             wider["n_observed"] = wider["n_observed"].fillna(0).astype(block["n_observed"].dtype)
+            if "detection" in wider:
+                wider["detection"] = wider["detection"].fillna("")
             blocks[name] = wider
         across = self.across.reindex(union)
         across["coverage"] = across["coverage"].fillna(0.0)

@@ -118,7 +118,7 @@ def _median_polish(block: Array) -> Array:
     """Overall level plus sample effects of a peptides × samples block."""
     rest = block[~np.isnan(block).all(axis=1)]
     if len(rest) == 1:
-        return rest[0].copy()
+        return np.array(rest[0])
     overall, columns = 0.0, np.zeros(rest.shape[1])
     rows = np.zeros(len(rest))
     before = np.inf

@@ -343,6 +343,10 @@ def finish(  # noqa: PLR0913  the parts of what a reader returns
             f"{where}: {len(unseen)} of {len(values)} samples have no value at all: "
             f"{some(unseen)}; remove them from the file or choose another quantity"
         )
+    if stated is not None and stated.size:
+        # several layers of one sample may state the same fact
+        stated = stated.reindex(values.index).fillna("").astype(str)
+        stated = stated.add_prefix(f"{sieve.layer}_")
     never = np.isnan(array).all(axis=0)
     steps = list(sieve.steps)
     if never.any():
@@ -360,6 +364,6 @@ def finish(  # noqa: PLR0913  the parts of what a reader returns
         unit=unit,
         missing_means=missing_means,
         peptides=counts,
-        stated=pd.DataFrame() if stated is None else stated,
+        stated=pd.DataFrame() if stated is None or not stated.size else stated,
         steps=tuple(steps),
     )
