@@ -63,7 +63,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, reader: str) -> No
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_every_reader_refuses_a_missing_file_a_folder_and_an_archive(
+def test_every_reader_refuses_a_missing_file_a_folder_and_an_archive_of_several(
     tmp_path: Path, reader: str
 ) -> None:
     with pytest.raises(InputError, match="there is no file"):
@@ -72,7 +72,8 @@ def test_every_reader_refuses_a_missing_file_a_folder_and_an_archive(
         READERS[reader](tmp_path)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.txt", "A")
-    with pytest.raises(InputError, match="zip archive"):
+        archive.writestr("b.txt", "B")
+    with pytest.raises(InputError, match=r"zip archive with 2 files.*holds 'a.txt', 'b.txt'"):
         READERS[reader](tmp_path / "a.zip")
 
 

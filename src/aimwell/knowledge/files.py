@@ -1,24 +1,24 @@
-"""Read the text of a database file, plain or gzipped, or say in one line why it cannot be read."""
+"""Read the text of a database file, plain or packed, or say in one line why it cannot be read."""
 
 import csv
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from aimwell.errors import InputError, some
+from aimwell.knowledge.archives import open_unpacked
 from aimwell.knowledge.formats import recognise_format
 
-#: No release of any database that is read whole comes near this size; a gzip bomb does.
+#: No release of any database that is read whole comes near this size.
 MAX_BYTES = 4 << 30
+_BLOCK = 1 << 22
 
 
 def read_lines(path: Path, what: str, *, encoding: str = "utf-8") -> list[str]:
     """Read all lines of a file, without line ends, byte-order mark and trailing blank lines.
 
-    Plain or gzipped is told by the content, not by the name; line ends may be LF, CRLF or CR.
+    Plain or packed is told by the content, not by the name; line ends may be LF, CRLF or CR.
 
     Args:
         path: The file.
@@ -26,21 +26,12 @@ def read_lines(path: Path, what: str, *, encoding: str = "utf-8") -> list[str]:
         encoding: ``utf-8`` or, for the few databases that need it, ``latin-1``.
 
     Raises:
-        InputError: Missing, a folder, empty, a cut gzip, an archive, binary, or another encoding.
+        InputError: As ``open_unpacked``; empty, binary, or another encoding.
     """
-    if path.is_dir():
-        raise InputError(f"'{path}' is a folder; name the file inside it that is {what}")
-    if not path.exists():
-        raise InputError(
-            f"there is no file '{path}'; it should be {what}; correct its path or the folder of "
-            "the inputs"
-        )
-    if not path.is_file():  # reading a pipe would wait for its writer, perhaps for ever
-        raise InputError(f"'{path}' is a pipe or device; save {what} as a file and name that")
-    data = _unpack(path, what)
+    data = _read_all(path, what)
     if not data.strip():
         raise InputError(f"'{path}' is empty; it should be {what}; download it again")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"'{path}' is UTF-16 text; save it as UTF-8 (it should be {what})")
     if b"\0" in data[:4096]:
         raise InputError(f"'{path}' is a binary file; it should be {what}, as text")
@@ -55,25 +46,15 @@ def read_lines(path: Path, what: str, *, encoding: str = "utf-8") -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
 
 
-def _unpack(path: Path, what: str) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            magic = stream.read(4)
-            stream.seek(0)
-            if magic.startswith(b"PK\x03\x04"):
-                raise InputError(f"'{path}' is a zip archive; unpack it and name {what} inside")
-            if not magic.startswith(b"\x1f\x8b"):
-                return stream.read()
-        with gzip.open(path) as packed:
-            data = packed.read(MAX_BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"'{path}' is a damaged or incomplete gzip file ({error}); download it again"
-        ) from error
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(f"'{path}' unpacks to more than {MAX_BYTES >> 30} GiB; is it {what}?")
+def _read_all(path: Path, what: str) -> bytearray:
+    data = bytearray()
+    with open_unpacked(path, what) as stream:
+        while block := stream.read(_BLOCK):
+            data += block
+            if len(data) > MAX_BYTES:
+                raise InputError(
+                    f"'{path}' holds more than {MAX_BYTES >> 30} GiB of text; is it {what}?"
+                )
     return data
 
 

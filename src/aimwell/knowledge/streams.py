@@ -1,16 +1,12 @@
-"""Read large tables block by block: plain, gzipped or inside a zip, and strict about every row."""
+"""Read large tables block by block: plain or packed, and strict about every row."""
 
 import codecs
-import fnmatch
-import gzip
 import io
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from aimwell.errors import InputError
+from aimwell.knowledge.archives import Unpacked, open_unpacked
 from aimwell.knowledge.files import wrong_file
 
 BLOCK: Final = 16 << 20
@@ -30,7 +27,7 @@ _CONVERSION: Final = re.compile(
 class _Text(io.RawIOBase):
     """Bytes of UTF-8 text with LF line ends and no byte-order mark, whatever the file has."""
 
-    def __init__(self, raw: IO[bytes], start: bytes, where: tuple[Path, str]) -> None:
+    def __init__(self, raw: Unpacked, start: bytes, where: tuple[Path, str]) -> None:
         self._raw = raw
         self._start = start
         self._where = where
@@ -70,57 +67,21 @@ class _Text(io.RawIOBase):
 
 @contextmanager
 def open_text(path: Path, what: str, member: str = "") -> Iterator[_Text]:
-    """Open a file for reading in blocks; plain or gzipped is told by the content, not by the name.
+    """Open a file for reading in blocks; plain or packed is told by the content, not by the name.
 
     Args:
         path: The file.
         what: What it should be, for messages.
-        member: A pattern such as ``*interactome.tsv`` that names one file of a zip archive; without
-            one, an archive is refused.
+        member: As for ``open_unpacked``.
 
     Raises:
-        InputError: Missing, a folder, empty, a cut gzip, an archive, or binary.
+        InputError: As ``open_unpacked``; empty or binary.
     """
-    if path.is_dir():
-        raise InputError(f"'{path}' is a folder; name the file inside it that is {what}")
-    if not path.exists():
-        raise InputError(
-            f"there is no file '{path}'; it should be {what}; correct its path or the folder of "
-            "the inputs"
-        )
-    if not path.is_file():  # reading a pipe would wait for its writer, perhaps for ever
-        raise InputError(f"'{path}' is a pipe or device; save {what} as a file and name that")
-    try:
-        with path.open("rb") as stream, _unpacked(stream, path, what, member) as raw:
-            yield _Text(raw, _first_block(raw, path, what), (path, what))
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"'{path}' is a damaged or incomplete gzip or zip file ({error}); download it again"
-        ) from error
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+    with open_unpacked(path, what, member) as raw:
+        yield _Text(raw, _first_block(raw, path, what), (path, what))
 
 
-def _unpacked(stream: IO[bytes], path: Path, what: str, member: str) -> IO[bytes]:
-    magic = stream.read(4)
-    stream.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
-        return gzip.open(stream)  # type: ignore[return-value]
-    if not magic.startswith(b"PK\x03\x04"):
-        return stream
-    if not member:
-        raise InputError(f"'{path}' is a zip archive; unpack it and name {what} inside")
-    archive = zipfile.ZipFile(stream)
-    names = [name for name in archive.namelist() if fnmatch.fnmatch(name, member)]
-    if len(names) != 1:
-        raise InputError(
-            f"'{path}' is a zip archive with {len(names)} files like '{member}', one was expected "
-            f"({what}); unpack it and name the file"
-        )
-    return archive.open(names[0])
-
-
-def _first_block(raw: IO[bytes], path: Path, what: str) -> bytes:
+def _first_block(raw: Unpacked, path: Path, what: str) -> bytes:
     data = raw.read(_PEEK)
     more = data
     while more and not data.strip():

@@ -1,11 +1,9 @@
 """Hetionet: genes and their sets as a prior (SIF or JSON), disease genes as labels (CC0, mixed)."""
 
-import bz2
 import codecs
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,28 +92,8 @@ def _read_json(path: Path) -> PriorNetwork:
     return rows.finish("entrez", names)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open the text, which Hetionet packs with bzip2."""
-    packed = False
-    if path.is_file():
-        with path.open("rb") as raw:
-            packed = raw.read(3) == b"BZh"
-    if not packed:
-        with open_text(path, SIF) as text:
-            yield text
-        return
-    try:
-        with bz2.open(path) as stream:
-            yield stream
-    except (EOFError, OSError) as error:
-        raise InputError(
-            f"'{path}' is a damaged or incomplete bzip2 file ({error}); download it again"
-        ) from error
-
-
 def _is_json(path: Path) -> bool:
-    with _opened(path) as text:
+    with open_text(path, SIF) as text:
         return bool(text.read(16).lstrip().startswith(b"{"))
 
 
@@ -127,7 +105,7 @@ def _objects(path: Path) -> Iterator[tuple[str, Any]]:
     decode = json.JSONDecoder().raw_decode
     characters = codecs.getincrementaldecoder("utf-8")()
     text, key, begun, inside, done = "", "", False, False, False
-    with _opened(path) as stream:
+    with open_text(path, JSON) as stream:
         while not done:
             data = stream.read(_CHUNK)
             done = not data
