@@ -104,6 +104,7 @@ def test_every_number_of_a_run_file_has_a_range() -> None:
     settings = {
         "run": config.RunSettings,
         "identifiers": config.IdentifierSettings,
+        "cohort.matrices": config.MatrixSettings,
         "graph": config.GraphSettings,
         "known_targets.sources": config.LabelSource,
         "known_targets.check": config.LabelSource,

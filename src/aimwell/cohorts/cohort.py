@@ -26,6 +26,13 @@ class Layer:
             (positive, linear).
         values: Samples × genes; index sample ids, columns HGNC ids, both sorted; NaN is missing.
         missing_means: In words, what a missing value means in this layer.
+        offsets: Same shape as ``values``, natural logarithm of the effective length that counts
+            are to be divided by; empty where it does not vary between samples. Counts with
+            offsets are estimates, and may be fractional.
+        peptides: Peptides (or spectra) that each gene's protein rests on, indexed by gene; empty
+            where the format does not say.
+        normalise: How samples are brought to one level before a test, one of
+            ``aimwell.config.cohort.NORMALISATIONS``; empty is the default of the unit.
 
     Raises:
         CohortError: Duplicates, infinities, or values that contradict the unit.
@@ -36,6 +43,9 @@ class Layer:
     unit: Unit
     values: pd.DataFrame
     missing_means: str = "not measured"
+    offsets: pd.DataFrame = field(default_factory=pd.DataFrame)
+    peptides: "pd.Series[float]" = field(default_factory=lambda: pd.Series(dtype=float))
+    normalise: str = ""
 
     def __post_init__(self) -> None:
         where = f"layer '{self.name}'"
@@ -50,12 +60,17 @@ class Layer:
         if np.isinf(array).any():
             raise CohortError(f"{where} has {int(np.isinf(array).sum())} infinite values")
         seen = array[~np.isnan(array)]
-        if self.unit == "counts" and (np.any(seen < 0) or np.any(seen != np.round(seen))):
+        whole = self.offsets.size > 0 or not np.any(seen != np.round(seen))
+        if self.unit == "counts" and (np.any(seen < 0) or not whole):
             raise CohortError(
                 f"{where} is declared as counts but has "
                 f"{int(np.sum(seen < 0))} negative and {int(np.sum(seen != np.round(seen)))} "
                 "fractional values; declare unit = 'log2' if the values are logarithms"
             )
+        if self.offsets.size:
+            same = self.offsets.index.equals(self.values.index)
+            if not same or not self.offsets.columns.equals(self.values.columns):
+                raise CohortError(f"{where} has lengths of other samples or genes than its counts")
         if self.unit == "intensity" and np.any(seen <= 0):
             raise CohortError(
                 f"{where} is declared as intensity but has {int(np.sum(seen <= 0))} values that "

@@ -42,24 +42,38 @@ class Abundances:
     library_sizes: pd.Series
 
 
-def voom(counts: pd.DataFrame, design: Design, *, span: float = VOOM_SPAN) -> Abundances:
+def voom(
+    counts: pd.DataFrame,
+    design: Design,
+    *,
+    span: float = VOOM_SPAN,
+    offsets: pd.DataFrame | None = None,
+) -> Abundances:
     """Give log2 counts per million, each weighted by the precision that its count predicts.
+
+    With effective lengths a count is divided by its gene's length in the sample relative to the
+    geometric mean over the samples, while the weight stays that of the count which was seen.
 
     Args:
         counts: Samples × genes; NaN is missing.
         design: Its samples are used, its model gives the fitted counts.
         span: Share of genes in each window of the trend.
+        offsets: Natural logarithm of effective lengths, samples × genes; none where the length of
+            a gene is the same in all samples.
 
     Raises:
         CohortError: A sample without counts.
     """
     refuse_pictures(counts)
     table = counts.loc[design.samples].sort_index(axis=1)
-    factors = tmm_factors(table)
-    sizes = table.sum(axis=1) * factors
+    longer = _relative_lengths(table, offsets)
+    scaled = pd.DataFrame(table.to_numpy(float) / 2**longer, table.index, table.columns)
+    factors = tmm_factors(scaled)
+    sizes = scaled.sum(axis=1) * factors
     size = sizes.to_numpy(float)[:, None]
     c = table.to_numpy(float)
-    values = pd.DataFrame(np.log2((c + 0.5) / (size + 1) * 1e6), table.index, table.columns)
+    logs = np.log2((c + 0.5) / (size + 1) * 1e6) - longer
+    values = pd.DataFrame(logs, table.index, table.columns)
     fit = fit_linear(values, design)
     to_count = np.log2(size + 1) - np.log2(1e6)
     mean_log_count = fit.mean_abundance + float(to_count.mean())
@@ -72,9 +86,20 @@ def voom(counts: pd.DataFrame, design: Design, *, span: float = VOOM_SPAN) -> Ab
     x, y = mean_log_count[seen], fit.variance[seen] ** 0.25
     order = np.lexsort((y, x))
     x, smooth = x[order], lowess(x[order], y[order], span=span)
-    sd_root = np.interp(fit.fitted + to_count, x, smooth)
+    sd_root = np.interp(fit.fitted + to_count + longer, x, smooth)
     weights = pd.DataFrame(1 / sd_root**4, table.index, table.columns)
     return Abundances(values, weights.where(table.notna()), factors, sizes)
+
+
+def _relative_lengths(table: pd.DataFrame, offsets: pd.DataFrame | None) -> np.ndarray:
+    """Give log2 of every length over the gene's geometric mean, zeros where none is known."""
+    if offsets is None or not offsets.size:
+        return np.zeros(table.shape)
+    unseen = table.isna().to_numpy()
+    logs = offsets.loc[table.index, table.columns].to_numpy(float) / np.log(2)
+    total = np.where(unseen, 0.0, logs).sum(axis=0)
+    mean = total / np.maximum((~unseen).sum(axis=0), 1)
+    return np.where(unseen, 0.0, logs - mean)
 
 
 def tmm_factors(counts: pd.DataFrame) -> pd.Series:

@@ -9,9 +9,11 @@ import pandas as pd
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.counts import expressed_genes, voom
 from aimwell.cohorts.design import Design, build_design
+from aimwell.cohorts.detection import compare_detection
 from aimwell.cohorts.differential import LinearFit, fit_linear, moderate, normal_se
 from aimwell.cohorts.discordance import compare_layers, effect_covariance
-from aimwell.cohorts.evidence import BLOCK_COLUMNS, Evidence
+from aimwell.cohorts.evidence import BLOCK_COLUMNS, DETECTION_COLUMNS, Evidence
+from aimwell.cohorts.normalise import normalise
 from aimwell.cohorts.shrinkage import shrink_effects
 from aimwell.config import ContrastSettings
 from aimwell.errors import DesignError, some
@@ -31,6 +33,7 @@ class _Tested:
     fit: LinearFit
     table: pd.DataFrame
     steps: tuple[Step, ...]
+    detection: pd.DataFrame | None = None
 
 
 def harmonise(
@@ -39,8 +42,10 @@ def harmonise(
     """Test every contrast in its own layer and put all effects on one scale.
 
     Counts go through voom, intensities through log2 and median normalisation, log values are taken
-    as they are. Batch and covariates stay in the model; values are never corrected, missing values
-    never filled.
+    as they are, unless the layer asks for another normalisation. Where the peptides of proteins
+    are known, the prior variance depends on them. Batch and covariates stay in the model; values
+    are never corrected, missing values never filled: proteins that an arm lacks are tested for
+    detection instead.
 
     Args:
         cohort: Layers and sample sheet.
@@ -105,19 +110,68 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
         why = "too few counts to be tested"
         name = f"{contrast.name}: genes with enough counts"
         steps.append(Step(name, values.shape[1], len(kept), why, gone))
-        ready = voom(values[kept], design)
+        ready = voom(values[kept], design, offsets=layer.offsets)
         values, weights = ready.values, ready.weights
-    elif layer.unit == "intensity":
-        values, design = _normalise_intensities(values, design)
+    else:
+        values, design = _on_one_level(values, layer, design)
     fit = fit_linear(values, design, weights)
+    peptides = _peptide_counts(layer, fit.genes, contrast, steps)
     # log values of RNA have lost their counts, and with them the weights; the trend stands in
-    table = moderate(fit, design, trend=layer.kind == "rna" and layer.unit == "log2")
+    trend = layer.kind == "rna" and layer.unit == "log2"
+    table = moderate(fit, design, trend=trend, peptides=peptides)
     steps += _loss_steps(contrast, table)
-    return _Tested(contrast, layer, design, fit, table, tuple(steps))
+    detection = None
+    if layer.kind == "protein":
+        detection = compare_detection(values, design, ratios=layer.unit == "log2_ratio")
+        steps += _detection_steps(contrast, detection)
+    return _Tested(contrast, layer, design, fit, table, tuple(steps), detection)
 
 
-def _normalise_intensities(values: pd.DataFrame, design: Design) -> tuple[pd.DataFrame, Design]:
-    logs = values.apply(np.log2)
+def _peptide_counts(
+    layer: Layer, genes: pd.Index, contrast: ContrastSettings, steps: list[Step]
+) -> "pd.Series[float] | None":
+    """Give the peptides of every gene, or None where some are not known."""
+    if layer.kind != "protein" or not layer.peptides.size:
+        return None
+    counts = layer.peptides.reindex(genes)
+    lacking = counts.index[counts.isna()]
+    if len(lacking):
+        steps.append(
+            Step(
+                f"{contrast.name}: proteins with a number of peptides",
+                len(counts),
+                len(counts) - len(lacking),
+                "not all are known, so the prior variance does not depend on them",
+                tuple(map(str, lacking[:3])),
+            )
+        )
+        return None
+    return counts
+
+
+def _detection_steps(contrast: ContrastSettings, detection: pd.DataFrame) -> list[Step]:
+    sided = detection["detection"] != ""
+    if not sided.any():
+        return []
+    sure = int((sided & (detection["detection_q"] < 0.05)).sum())
+    why = (
+        f"an arm lacks them wholly: a test of detection instead of a fold change, {sure} with "
+        "q < 0.05"
+    )
+    names = tuple(map(str, detection.index[sided][:3]))
+    return [
+        Step(f"{contrast.name}: proteins of one arm", len(detection), int(sided.sum()), why, names)
+    ]
+
+
+def _on_one_level(
+    values: pd.DataFrame, layer: Layer, design: Design
+) -> tuple[pd.DataFrame, Design]:
+    linear = layer.unit == "intensity"
+    method = layer.normalise or ("median" if linear else "none")
+    if method == "none":
+        return normalise(values, method, linear=linear), design
+    logs = values.transform(np.log2) if linear else values
     medians = logs.median(axis=1)
     if medians.isna().any():
         raise DesignError(
@@ -128,10 +182,10 @@ def _normalise_intensities(values: pd.DataFrame, design: Design) -> tuple[pd.Dat
     if abs(shift) > GLOBAL_SHIFT:
         note = (
             f"median log2 intensity differs by {shift:+.2f} between case and control; a global "
-            "change is plausible, and median normalisation takes it away"
+            f"change is plausible, and {method.replace('_', '-')} normalisation takes it away"
         )
         design = replace(design, notes=(*design.notes, note))
-    return logs.sub(medians - float(medians.mean()), axis=0), design
+    return normalise(values, method, linear=linear), design
 
 
 def _loss_steps(contrast: ContrastSettings, table: pd.DataFrame) -> list[Step]:
@@ -179,7 +233,12 @@ def _block(item: _Tested, genes: pd.Index) -> pd.DataFrame:
     block["n_observed"] = measured.fillna(0).astype(int)
     block["detection_rate"] = block["n_observed"] / len(item.design.samples)
     block["observed"] = block["observed"].eq(True)  # genes of other layers were never observed
-    return block[list(BLOCK_COLUMNS)]
+    if item.detection is None:
+        return block[list(BLOCK_COLUMNS)]
+    for column in DETECTION_COLUMNS:
+        found = item.detection[column].reindex(genes)
+        block[column] = found.fillna("") if column == "detection" else found
+    return block[[*BLOCK_COLUMNS, *DETECTION_COLUMNS]]
 
 
 def _across(

@@ -1,32 +1,56 @@
 """Which reader opens a file of measurements."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-from aimwell.cohorts.cohort import Unit
-from aimwell.cohorts.measured import Measured
+from aimwell.cohorts.measured import Measured, declared_unit
+from aimwell.cohorts.protein_sources import PROTEIN_READERS
+from aimwell.cohorts.readers.cbioportal import read_cbioportal
+from aimwell.cohorts.readers.featurecounts import read_featurecounts
+from aimwell.cohorts.readers.gct import read_gct
+from aimwell.cohorts.readers.gdc import read_gdc
+from aimwell.cohorts.readers.h5ad import read_h5ad
+from aimwell.cohorts.readers.h5mu import read_h5mu
+from aimwell.cohorts.readers.kallisto import read_kallisto
 from aimwell.cohorts.readers.matrix import read_matrix
+from aimwell.cohorts.readers.parquet import read_parquet
+from aimwell.cohorts.readers.rsem import read_rsem
+from aimwell.cohorts.readers.salmon import read_salmon
+from aimwell.cohorts.readers.star import read_star
+from aimwell.cohorts.readers.xlsx import read_xlsx
 from aimwell.config import MatrixSettings, RunConfig
 from aimwell.errors import ConfigError
 
 
 def _matrix(path: Path, settings: MatrixSettings) -> Measured:
-    if not settings.unit:
-        raise ConfigError(
-            f"'{path}' (layer '{settings.layer}') is a plain matrix, which does not say what its "
-            "numbers are; declare unit = 'counts', 'log2', 'log2_ratio' or 'intensity'"
-        )
+    unit = declared_unit(f"'{path}'", settings, "a plain matrix")
     zero = "not measured or not detected (zero in the file)"
     return Measured(
         values=read_matrix(path, settings),
-        unit=cast(Unit, settings.unit),
+        unit=unit,
         missing_means=zero if settings.zero_is_missing else "not measured",
     )
 
 
 #: Names in ``[[cohort.matrices]]`` → what opens such a file.
-READERS: Final[dict[str, Callable[[Path, MatrixSettings], Measured]]] = {"matrix": _matrix}
+READERS: Final[dict[str, Callable[[Path, MatrixSettings], Measured]]] = {
+    "matrix": _matrix,
+    **PROTEIN_READERS,
+    "cbioportal": read_cbioportal,
+    "featurecounts": read_featurecounts,
+    "gct": read_gct,
+    "gdc": read_gdc,
+    "h5ad": read_h5ad,
+    "h5mu": read_h5mu,
+    "kallisto": read_kallisto,
+    "parquet": read_parquet,
+    "rsem": read_rsem,
+    "salmon": read_salmon,
+    "star": read_star,
+    "xlsx": read_xlsx,
+}
 
 
 def read_measurements(config: RunConfig, settings: MatrixSettings) -> Measured:
@@ -37,6 +61,8 @@ def read_measurements(config: RunConfig, settings: MatrixSettings) -> Measured:
         ConfigError: A setting that the reader needs is missing or contradicts the file.
     """
     path = config.path(settings.path)
+    if settings.transcripts:
+        settings = replace(settings, transcripts=str(config.path(settings.transcripts)))
     measured = READERS[settings.reader](path, settings)
     if settings.unit and settings.unit != measured.unit:
         raise ConfigError(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aimwell.cohorts.cohort import Layer, Unit
+from aimwell.cohorts.lengths import sum_counts
 from aimwell.cohorts.measured import Measured
 from aimwell.config import MatrixSettings
 from aimwell.errors import CohortError, some
@@ -25,6 +26,8 @@ _LARGEST_COUNT: Final = 2**53
 _LARGEST_SHIFT_LOG2: Final = 4.0
 _LARGEST_SPREAD_RATIO: Final = 4.0
 _FEW_SHARED: Final = 20
+#: Intensities of proteins spread over orders of magnitude; their ratios do not.
+_RATIO_LIKE: Final = 0.95
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,15 @@ def check_unit(file: MatrixFile) -> None:
             intensities that are not positive.
     """
     unit = file.settings.unit
+    if unit in ("counts", "log2", "log2_ratio") and file.settings.normalise:
+        _check_normalisation(file)
     array = file.values.to_numpy()
     seen = array[~np.isnan(array)]
     if unit == "counts":
         _refuse_cells(file, array < 0, "negative", "counts are 0, 1, 2 …; declare the true unit")
         hint = "declare unit = 'log2' if they are logarithms, 'intensity' if they are scaled"
-        _refuse_cells(file, array % 1 != 0, "fractional", hint)
+        if not file.measured.offsets.size:  # with lengths they are estimates
+            _refuse_cells(file, array % 1 != 0, "fractional", hint)
         _refuse_cells(file, array > _LARGEST_COUNT, "too large", "correct or remove them")
         empty = file.values.index[np.nansum(array, axis=1) == 0]
         if len(empty):
@@ -67,10 +73,40 @@ def check_unit(file: MatrixFile) -> None:
     elif unit == "intensity":
         hint = "set zero_is_missing = true" if seen.min() == 0 else "declare unit = 'log2'"
         _refuse_cells(file, array <= 0, "not positive", f"{hint} or declare the true unit")
+        _refuse_ratios(file)
     else:
         _check_logarithms(file, seen)
         limit = f"beyond ±{_LARGEST_VALUE_LOG2}"
         _refuse_cells(file, np.abs(array) > _LARGEST_VALUE_LOG2, limit, "correct or remove them")
+
+
+def _check_normalisation(file: MatrixFile) -> None:
+    chosen, unit = file.settings.normalise, file.settings.unit
+    if unit == "counts":
+        raise CohortError(
+            f"{file.where} holds counts, whose libraries are scaled by TMM; leave out normalise"
+        )
+    if chosen == "variance_stabilising":
+        raise CohortError(
+            f"{file.where}: normalise = '{chosen}' needs intensities, and the file holds {unit}; "
+            "use 'none', 'median' or 'quantile'"
+        )
+
+
+def _refuse_ratios(file: MatrixFile) -> None:
+    """Refuse ratios to a reference that are given as intensities: they lie around one."""
+    if file.settings.kind != "protein":
+        return
+    levels = file.values.median(axis=0).dropna().to_numpy()
+    if len(levels) < _FEW_SHARED or not 0.5 < float(np.median(levels)) < 2:
+        return
+    near = float(np.mean((levels > 1 / 8) & (levels < 8)))
+    if near > _RATIO_LIKE:
+        raise CohortError(
+            f"{file.where} is declared as intensity, but {near:.0%} of {len(levels)} proteins have "
+            f"a median between 1/8 and 8, around {float(np.median(levels)):.2f}; these look like "
+            "ratios to a reference: take log2 of them and declare unit = 'log2_ratio'"
+        )
 
 
 def _check_logarithms(file: MatrixFile, seen: npt.NDArray[np.float64]) -> None:
@@ -114,7 +150,7 @@ def check_files(files: Sequence[MatrixFile]) -> None:
     """
     first = files[0]
     for i, other in enumerate(files[1:], start=1):
-        for key in ("kind", "unit", "zero_is_missing"):
+        for key in ("kind", "unit", "zero_is_missing", "normalise"):
             a, b = getattr(first.settings, key), getattr(other.settings, key)
             if a != b:
                 raise CohortError(
@@ -122,6 +158,13 @@ def check_files(files: Sequence[MatrixFile]) -> None:
                     f"'{first.path}' has {a!r}, '{other.path}' has {b!r}; "
                     "give them different layers, or convert one"
                 )
+        estimated = [f.measured.offsets.size > 0 for f in (first, other)]
+        if len(set(estimated)) > 1:
+            one, two = (first, other) if estimated[0] else (other, first)
+            raise CohortError(
+                f"layer '{first.settings.layer}' joins counts with effective lengths, '{one.path}',"
+                f" and counts without, '{two.path}'; give them different layers"
+            )
         for earlier in files[:i]:
             both = earlier.values.index.intersection(other.values.index)
             if len(both):
@@ -165,13 +208,42 @@ def build_layer(files: Sequence[MatrixFile], genes: "pd.Series[str]", steps: lis
                 tuple(values.columns[~seen][:3]),
             )
         )
+    lengths = [_lengths(f, genes) for f in named if f.measured.offsets.size]
+    offsets = pd.concat(lengths) if lengths else pd.DataFrame()
     return Layer(
         name=first.layer,
         kind=first.kind,
         unit=cast(Unit, first.unit),
         values=values.loc[:, seen],
         missing_means="; ".join(sorted({f.measured.missing_means for f in files})),
+        offsets=offsets.reindex(values.index, columns=values.columns[seen]) if lengths else offsets,
+        peptides=_peptides(named, genes, order, values.columns[seen]),
+        normalise=first.normalise,
     )
+
+
+def _peptides(
+    files: Sequence[MatrixFile], genes: "pd.Series[str]", order: pd.Index, wanted: pd.Index
+) -> "pd.Series[float]":
+    """Count the peptides of the name that stands for each gene; the fewest over files."""
+    if not all(f.measured.peptides.size for f in files):
+        return pd.Series(dtype=float)
+    parts = []
+    for file in files:
+        mine = order.intersection(file.values.columns, sort=False)  # best first
+        alone = file.values.columns.difference(mine)
+        names = [*alone, *mine]
+        of_gene = pd.Index(genes.loc[names].to_list())
+        counts = file.measured.peptides.reindex(names).set_axis(of_gene)
+        parts.append(counts[~of_gene.duplicated()])
+    return pd.concat(parts).groupby(level=0).min().reindex(wanted)
+
+
+def _lengths(file: MatrixFile, genes: "pd.Series[str]") -> pd.DataFrame:
+    """Average the lengths of the names of each gene by their abundance."""
+    values = file.values
+    offsets = file.measured.offsets.loc[values.index, values.columns]
+    return sum_counts(values, offsets, genes.loc[values.columns].to_list())[1]
 
 
 def _preference(

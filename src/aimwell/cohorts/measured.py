@@ -1,10 +1,13 @@
 """What a reader of measurements returns, whatever the vendor and the format."""
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import pandas as pd
 
 from aimwell.cohorts.cohort import Unit
+from aimwell.config import MatrixSettings
+from aimwell.errors import ConfigError
 from aimwell.provenance import Step
 
 
@@ -31,3 +34,17 @@ class Measured:
     offsets: pd.DataFrame = field(default_factory=pd.DataFrame)
     stated: pd.DataFrame = field(default_factory=pd.DataFrame)
     steps: tuple[Step, ...] = ()
+
+
+def declared_unit(where: str, settings: MatrixSettings, format_name: str) -> Unit:
+    """Take the unit that the run file declares, for formats that do not say what numbers are.
+
+    Raises:
+        ConfigError: None is declared.
+    """
+    if not settings.unit:
+        raise ConfigError(
+            f"{where} (layer '{settings.layer}') is {format_name}, which does not say what its "
+            "numbers are; declare unit = 'counts', 'log2', 'log2_ratio' or 'intensity'"
+        )
+    return cast(Unit, settings.unit)

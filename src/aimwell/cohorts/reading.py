@@ -9,11 +9,13 @@ import pandas as pd
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.layer_sources import read_measurements
 from aimwell.cohorts.layers import MatrixFile, build_layer, check_files, check_unit
+from aimwell.cohorts.plexes import scale_plexes
 from aimwell.cohorts.readers.sheet import read_sheet
+from aimwell.cohorts.sample_files import digest_of
 from aimwell.config import CohortSettings, MatrixSettings, RunConfig
 from aimwell.errors import CohortError, ConfigError, IdentifierError, some
 from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
-from aimwell.provenance import Source, Step, sha256_of
+from aimwell.provenance import Source, Step
 
 
 def read_cohort(config: RunConfig, table: IdentifierTable) -> Cohort:
@@ -38,8 +40,10 @@ def read_cohort(config: RunConfig, table: IdentifierTable) -> Cohort:
     files = [_read_file(config, m) for m in sorted(settings.matrices, key=_layer_and_path)]
     names = sorted({f.settings.layer for f in files})
     grouped = {name: [f for f in files if f.settings.layer == name] for name in names}
-    for mine in grouped.values():
+    for name, mine in grouped.items():
         check_files(mine)
+        grouped[name] = scale_plexes(mine, steps)
+    files = [f for mine in grouped.values() for f in mine]
     steps += [step for file in files for step in file.measured.steps]
     samples = _join_sheet(_samples_of(files), sheet, settings, files, steps)
     reports: list[pd.DataFrame] = []
@@ -61,7 +65,7 @@ def read_cohort(config: RunConfig, table: IdentifierTable) -> Cohort:
         layers=layers,
         samples=samples,
         sources=tuple(
-            Source(path.name, "not stated", licence or "unknown", url, sha256=sha256_of(path))
+            Source(path.name, "not stated", licence or "unknown", url, sha256=digest_of(path))
             for path, licence, url in paths
         ),
         identifiers=identifiers.sort_values(["layer", "name"], ignore_index=True)[columns],
@@ -126,10 +130,17 @@ def _samples_of(files: Sequence[MatrixFile]) -> pd.DataFrame:
     """Give every measured sample its subject and the fixed columns of its files."""
     rows: dict[str, dict[str, str]] = {}
     for file in files:
-        subjects = _subjects(file)
+        told = file.measured.stated
+        subjects = told["subject"] if "subject" in told else _subjects(file)
+        twice = sorted(set(told.columns) & set(file.settings.set))
+        if twice:
+            raise CohortError(
+                f"{file.where} itself states the column {some(twice)}; remove it from 'set'"
+            )
         for sample in file.values.index:
             row = rows.setdefault(sample, {})
-            stated = {"subject": subjects[sample], **file.settings.set}
+            stated = {"subject": str(subjects[sample]), **file.settings.set}
+            stated |= {c: str(told.loc[sample, c]) for c in told.columns if c != "subject"}
             for column, value in stated.items():
                 if row.setdefault(column, value) != value:
                     raise CohortError(

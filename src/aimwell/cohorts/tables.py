@@ -35,12 +35,13 @@ class TextTable:
     first_line: int
 
 
-def open_table(path: Path, what: str) -> TextTable:
+def open_table(path: Path, what: str, *, comment: str = "") -> TextTable:
     """Open a delimited text file, plain or gzip, and find its header and delimiter.
 
     Args:
         path: The file.
         what: What it should be, for messages.
+        comment: Lines above the header that start with this are skipped.
 
     Raises:
         InputError: The file is missing, a folder, empty, a truncated gzip, not UTF-8 text,
@@ -48,12 +49,18 @@ def open_table(path: Path, what: str) -> TextTable:
     """
     where = f"'{path}'"
     lines = read_lines(path, what)
-    top = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    top = next((i for i, line in enumerate(lines) if _is_header(line, comment)), None)
+    if top is None:
+        raise InputError(f"{where} has no header below its comments; it should be {what}")
     delimiter = _delimiter(lines[top], where)
     header = _header(lines[top], delimiter, where)
     if not any(line.strip() for line in lines[top + 1 :]):
         raise InputError(f"{where} has a header but no rows below it; it should be {what}")
     return TextTable(where, header, lines[top + 1 :], delimiter, top + 2)
+
+
+def _is_header(line: str, comment: str) -> bool:
+    return bool(line.strip()) and not (comment and line.startswith(comment))
 
 
 def _delimiter(line: str, where: str) -> str:

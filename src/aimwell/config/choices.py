@@ -4,7 +4,7 @@ import difflib
 import re
 from typing import Final
 
-from aimwell.config.cohort import COHORT_READERS
+from aimwell.config.cohort import COHORT_READERS, NORMALISATIONS
 from aimwell.config.knowledge import (
     EDGE_RELATIONS,
     ID_TYPES,
@@ -58,6 +58,7 @@ def check_choices(config: RunConfig, where: str) -> None:
             ("cohort.matrices.kind", matrix.kind, ("rna", "protein")),
             ("cohort.matrices.reader", matrix.reader, COHORT_READERS),
             ("cohort.matrices.unit", matrix.unit or UNITS[0], UNITS),
+            ("cohort.matrices.normalise", matrix.normalise or "none", NORMALISATIONS),
             ("cohort.matrices.genes_in", matrix.genes_in, ("rows", "columns")),
         ]
     for label in (*config.known_targets.sources, *config.known_targets.check):

@@ -5,7 +5,35 @@ from dataclasses import dataclass, field
 from typing import Final
 
 #: Readers of measurements that ``[[cohort.matrices]]`` may name.
-COHORT_READERS: Final = ("matrix",)
+COHORT_READERS: Final = (
+    "matrix",
+    "featurecounts",
+    "star",
+    "rsem",
+    "salmon",
+    "kallisto",
+    "gdc",
+    "gct",
+    "cbioportal",
+    "parquet",
+    "xlsx",
+    "h5ad",
+    "h5mu",
+    "maxquant",
+    "maxquant_peptides",
+    "diann",
+    "diann_pg_matrix",
+    "fragpipe",
+    "fragpipe_tmt",
+    "spectronaut",
+    "proteome_discoverer",
+    "olink",
+    "somascan",
+    "rppa",
+)
+
+#: How the samples of a layer are brought to one level before a test.
+NORMALISATIONS: Final = ("none", "median", "quantile", "variance_stabilising")
 
 
 @dataclass(frozen=True)
@@ -14,6 +42,14 @@ class MatrixSettings:
 
     ``reader`` is one of ``COHORT_READERS``. A plain ``matrix`` needs ``unit``; the other readers
     know theirs. ``quantity`` chooses among the columns that a format offers for each sample.
+    ``path`` may be a folder or a pattern where a format has one file per sample.
+    ``names_in`` is the column that names the features where a format has several; ``transcripts``
+    a table of transcripts and their genes. ``donor`` and ``cell_type`` are columns of single
+    cells, whose counts are added up over each pair of them with at least ``min_cells`` cells.
+    ``normalise`` is one of ``NORMALISATIONS``; empty is ``median`` for intensities and ``none`` for
+    logarithms. ``reference`` is a regular expression for the names of reference channels, to which
+    the plexes of isobaric labels are scaled; the first group of ``plex_pattern`` is the plex in a
+    sample name.
     ``subject_pattern`` is a regular expression whose first group is the subject in a sample name.
     ``set`` gives every sample of the file fixed columns in the sample sheet.
     """
@@ -26,6 +62,14 @@ class MatrixSettings:
     quantity: str = ""
     genes_in: str = "rows"
     zero_is_missing: bool = False
+    names_in: str = ""
+    transcripts: str = ""
+    donor: str = ""
+    cell_type: str = ""
+    min_cells: int = 10
+    normalise: str = ""
+    reference: str = ""
+    plex_pattern: str = ""
     subject_pattern: str = "^(.*)$"
     set: Mapping[str, str] = field(default_factory=dict)
     licence: str = "unknown"

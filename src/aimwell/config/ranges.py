@@ -12,6 +12,7 @@ RANGES: Final = {
     "run.seed": "[0, inf)",
     "run.jobs": "[1, 1024]",
     "identifiers.min_mapped": "[0, 1]",
+    "cohort.matrices.min_cells": "[1, inf)",
     "graph.min_set_size": "[1, inf)",
     "graph.max_set_size": "[1, inf)",
     "graph.min_complex_size": "[1, inf)",
