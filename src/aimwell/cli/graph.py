@@ -100,25 +100,52 @@ def graph_build(
             print(f'\nThe graph is in {output}; use it with [graph] folder = "{output}"')
 
 
-@graph_app.command("show", epilog="Example:  aimwell graph show starter")
+@graph_app.command("show", epilog="Example:  aimwell graph show starter --html starter.html")
 def graph_show(
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A graph folder, or 'starter'.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write one page with plots.")
+    ] = None,
+    genes: Annotated[
+        Path | None,
+        typer.Option("--genes", metavar="FILE", help="A list of genes that should be covered."),
+    ] = None,
+    hgnc: Annotated[
+        Path | None,
+        typer.Option("--hgnc", metavar="FILE", help="HGNC complete set, for other names of genes."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Show what a graph holds: nodes, edges, degrees, sources and licences."""
+    """Show what a graph holds: nodes, edges, degrees, hubs, coverage, sources and licences."""
     answer = Answer(as_json, quiet, debug)
     with answer.reporting() as bars:
-        from aimwell.cli import words
+        from aimwell.cli import graph_words
+        from aimwell.errors import InputError
+        from aimwell.knowledge.identifiers import IdentifierTable
+        from aimwell.knowledge.sources.gene_list import read_gene_list
+        from aimwell.knowledge.sources.hgnc import read_hgnc
         from aimwell.knowledge.sources.starter import read_starter_graph
         from aimwell.knowledge.store import read_graph
-        from aimwell.knowledge.summary import graph_summary
+        from aimwell.knowledge.survey import survey_graph
 
+        if html and html.is_dir():
+            raise InputError(f"--html: '{html}' is a folder; name a file in it, such as graph.html")
         bars.start("reading the graph")
         graph = read_starter_graph() if folder == "starter" else read_graph(Path(folder))
-        summary = graph_summary(graph)
+        names = read_gene_list(genes) if genes else ()
+        table = IdentifierTable.from_hgnc(read_hgnc(hgnc)) if hgnc else None
+        survey = survey_graph(graph, names, table)
+        if html:
+            from aimwell.reports.graph_page import write_graph_page
+
+            bars.start("writing the page")
+            title = "The starter graph" if folder == "starter" else Path(folder).resolve().name
+            write_graph_page(html, survey, title)
         bars.finish()
-        answer.give({"summary": summary})
+        answer.give(graph_words.survey_facts(survey) | {"page": html})
         if answer.in_words:
-            words.tell_graph(summary)
+            graph_words.tell_survey(survey)
+            if html:
+                print(f"\nPage:    {html.resolve()}")
