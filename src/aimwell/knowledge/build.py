@@ -72,8 +72,10 @@ def build_graph(config: RunConfig) -> TargetGraph:
     for database in config.graph.sources:
         sources.append(_source(config, database))
         if database.reader in INTERACTION_READERS:
-            found = read_interactions(database, config)
-            _add_interactions(groups, found, config, database, table, steps)
+            # without a name here: the links read are freed before relations are built
+            _add_interactions(
+                groups, read_interactions(database, config), config, database, table, steps
+            )
         elif database.reader in PRIOR_READERS:
             prior = read_prior(database, config)
             steps += prior.steps
@@ -81,7 +83,10 @@ def build_graph(config: RunConfig) -> TargetGraph:
                 _add_interactions(groups, prior.interactions, config, database, table, steps)
             every += _gene_sets(prior.sets, config, database, table, steps)
         else:
-            every += _gene_sets(read_sets(database, config), config, database, table, steps)
+            read = read_sets(database, config)
+            if read:  # a file of sets may say itself what edges call it
+                sources[-1] = replace(sources[-1], name=read[0].evidence)
+            every += _gene_sets(read, config, database, table, steps)
     relations, merged = build_relations(
         groups, table.genes.index, config.graph.merge, config.graph.max_degree
     )
