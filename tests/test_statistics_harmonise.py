@@ -8,7 +8,7 @@ import pytest
 
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.differential import fit_contrast
-from aimwell.cohorts.evidence import BLOCK_COLUMNS, VALUE_COLUMNS
+from aimwell.cohorts.evidence import BLOCK_COLUMNS, DETECTION_COLUMNS, VALUE_COLUMNS
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.config import ContrastSettings
 from aimwell.errors import ConfoundedError, DesignError
@@ -115,7 +115,9 @@ def test_every_lost_gene_and_sample_is_counted_in_a_step(planted):
 def test_blocks_have_all_columns_over_one_sorted_union_of_genes(planted):
     _, evidence, designs = planted
     assert evidence.genes.tolist() == sorted(f"HGNC:{1000 + i}" for i in range(GENES))
-    assert all(tuple(b.columns) == BLOCK_COLUMNS for b in evidence.blocks.values())
+    for name, block in evidence.blocks.items():
+        more = DETECTION_COLUMNS if evidence.kinds[name] == "protein" else ()
+        assert tuple(block.columns) == (*BLOCK_COLUMNS, *more)
     assert evidence.kinds == {"rna_xy": "rna", "protein_xy": "protein"}
     assert list(designs) == ["rna_xy", "protein_xy"]
 

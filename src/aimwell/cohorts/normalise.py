@@ -15,16 +15,20 @@ Array = npt.NDArray[np.float64]
 _TRIM: Final = 0.9
 _ROUNDS: Final = 4
 _FEWEST: Final = 20
+_MEDIAN_ROUNDS: Final = 50
+_MEDIAN_TOLERANCE: Final = 1e-9
 
 
 def normalise(values: pd.DataFrame, method: str, *, linear: bool) -> pd.DataFrame:
     """Give log2 values on one level; missing values stay missing.
 
-    ``none`` takes logarithms only. ``median`` subtracts the median of each sample and adds their
-    mean. ``quantile`` gives every sample the mean distribution (Bolstad 2003), which also takes
-    away true global differences. ``variance_stabilising`` fits an offset and a scale per sample
-    under ``asinh``, so that the variance does not depend on the mean (Huber 2002); its values are
-    log2 for large intensities and nearly linear for small ones.
+    ``none`` takes logarithms only. ``median`` subtracts from each sample the median difference of
+    its features to their mean over samples; the median of the values themselves would move with
+    what is missing, and further with what truly changes. ``quantile`` gives every sample the mean
+    distribution (Bolstad 2003), which also takes away true global differences.
+    ``variance_stabilising`` fits an offset and a scale per sample under ``asinh``, so that the
+    variance does not depend on the mean (Huber 2002); its values are log2 for large intensities
+    and nearly linear for small ones.
 
     Args:
         values: Samples × features, NaN is missing.
@@ -55,11 +59,28 @@ def normalise(values: pd.DataFrame, method: str, *, linear: bool) -> pd.DataFram
     if method == "none":
         return logs
     if method == "median":
-        medians = logs.median(axis=1)
-        return logs.sub(medians - float(medians.mean()), axis=0)
+        return logs.sub(_median_differences(logs), axis=0)
     if method == "quantile":
         return _to_mean_distribution(logs)
     raise CohortError(f"normalise = '{method}' is not known; use 'none', 'median' or 'quantile'")
+
+
+def _median_differences(logs: pd.DataFrame) -> "pd.Series[float]":
+    """Fit feature means and sample medians in turn; the shifts of all samples add up to zero."""
+    ordered = logs.sort_index(axis=0).sort_index(axis=1)
+    array = ordered.to_numpy(float)
+    seen = ~np.isnan(array)
+    count = np.maximum(seen.sum(axis=0), 1)
+    shift = np.zeros(len(array))
+    for _ in range(_MEDIAN_ROUNDS):
+        level = np.where(seen, array - shift[:, None], 0.0).sum(axis=0) / count
+        new = np.nanmedian(array - level, axis=1)
+        new -= new.mean()
+        moved = float(np.abs(new - shift).max())
+        shift = new
+        if moved < _MEDIAN_TOLERANCE:
+            break
+    return pd.Series(shift, index=ordered.index).reindex(logs.index)
 
 
 def _to_mean_distribution(logs: pd.DataFrame) -> pd.DataFrame:

@@ -49,7 +49,7 @@ def read_report(path: Path, settings: MatrixSettings) -> Measured:
     """Read the long report: one row per precursor and run, filtered by its q-values.
 
     ``quantity`` is ``maxlfq`` (default: ``PG.MaxLFQ`` as it stands) or ``precursor``
-    (``Precursor.Normalised``, proteotypic precursors rolled up by median polish, log2).
+    (``Precursor.Normalised``, proteotypic precursors rolled up by median polish).
 
     Raises:
         InputError: Another file, a protein with two values in one run, or nothing passes.
@@ -136,8 +136,8 @@ def _from_precursors(
     made = roll_up(wide.mask(wide == 0).transform(np.log2), owner, sieve.layer)
     sieve.steps += made.steps
     return finish(
-        made.values,
-        "log2",
+        made.values.transform(np.exp2),
+        "intensity",
         MISSING_MEANS,
         sieve,
         table.where,

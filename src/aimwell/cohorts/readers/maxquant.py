@@ -71,7 +71,7 @@ def read_peptides(path: Path, settings: MatrixSettings) -> Measured:
 
     Peptides of several groups (``Unique (Groups)`` is ``no``) are reported and left out. The
     feature is ``Leading razor protein``, which is the group's first protein for such peptides.
-    ``quantity`` is ``intensity`` (default), ``lfq`` or ``reporter``; the result is log2.
+    ``quantity`` is ``intensity`` (default), ``lfq`` or ``reporter``.
 
     Raises:
         InputError: As ``read_protein_groups``; no peptide is left.
@@ -93,10 +93,9 @@ def read_peptides(path: Path, settings: MatrixSettings) -> Measured:
     sieve.steps += made.steps
     if not made.values.shape[1]:
         raise InputError(f"{table.where}: no peptide belongs to one protein group alone")
-    values = made.values.loc[sorted(made.values.index)]
     return finish(
-        values,
-        "log2",
+        made.values.transform(np.exp2),
+        "intensity",
         MISSING_MEANS,
         sieve,
         table.where,
