@@ -8,7 +8,7 @@ import pytest
 
 from aimwell.cohorts.counts import expressed_genes, lowess, tmm_factors, voom
 from aimwell.cohorts.design import Design, build_design
-from aimwell.cohorts.differential import fit_contrast
+from aimwell.cohorts.differential import fit_contrast, fit_linear
 from aimwell.config import ContrastSettings
 from aimwell.errors import CohortError
 
@@ -90,3 +90,47 @@ def test_a_gene_needs_counts_in_as_many_samples_as_the_smaller_arm():
     table.loc[["s0", "s5"], "two"] = 20
     table.loc["s1", "one"] = 40
     assert expressed_genes(table, design).tolist() == ["rest", "two"]
+
+
+def lengths_study() -> tuple[pd.DataFrame, pd.DataFrame, Design]:
+    rng = np.random.default_rng(11)
+    samples = [f"s{i}" for i in range(8)]
+    counts = pd.DataFrame(
+        rng.poisson(rng.gamma(2, 200, 300), (8, 300)).astype(float),
+        samples,
+        [f"HGNC:{i:03}" for i in range(300)],
+    )
+    sheet = pd.DataFrame({"subject": samples, "arm": ["x", "y"] * 4}, index=samples)
+    design = build_design(sheet, samples, ContrastSettings("c", "rna", "arm", "y", "x"))
+    return counts, pd.DataFrame(np.log(1000.0), counts.index, counts.columns), design
+
+
+def test_a_gene_that_only_grows_longer_does_not_change() -> None:
+    counts, lengths, design = lengths_study()
+    plain = voom(counts, design, offsets=lengths)
+    longer, more = lengths.copy(), counts.copy()
+    gene = counts.columns[7]
+    more.loc[design.samples[design.is_case], gene] *= 4
+    longer.loc[design.samples[design.is_case], gene] += np.log(4)
+    found = voom(more, design, offsets=longer)
+    fit, before = fit_linear(found.values, design), fit_linear(plain.values, design)
+    at = list(found.values.columns).index(gene)
+    change = fit.effect[at] - before.effect[at]
+    assert abs(change) < 0.01  # the half count that is added before the logarithm
+    naive = fit_linear(voom(more, design).values, design)
+    assert naive.effect[at] - before.effect[at] == pytest.approx(2, abs=0.05)
+
+
+def test_lengths_that_do_not_vary_between_samples_change_nothing() -> None:
+    counts, lengths, design = lengths_study()
+    by_gene = lengths + np.linspace(-1, 3, 300)
+    with_lengths, without = voom(counts, design, offsets=by_gene), voom(counts, design)
+    pd.testing.assert_frame_equal(with_lengths.values, without.values, rtol=1e-12)
+    pd.testing.assert_frame_equal(with_lengths.weights, without.weights, rtol=1e-9)
+
+
+def test_a_count_keeps_its_precision_when_it_is_divided_by_a_length() -> None:
+    counts, lengths, design = lengths_study()
+    lengths.loc["s0"] += np.log(100)  # as many reads as before, from longer transcripts
+    shifted = voom(counts, design, offsets=lengths).weights
+    np.testing.assert_allclose(shifted, voom(counts, design).weights, rtol=0.1)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from aimwell.cohorts.formats import refuse_other_format
 from aimwell.cohorts.measured import Measured, declared_unit
 from aimwell.cohorts.protein_sources import PROTEIN_READERS
 from aimwell.cohorts.readers.cbioportal import read_cbioportal
@@ -20,8 +21,9 @@ from aimwell.cohorts.readers.rsem import read_rsem
 from aimwell.cohorts.readers.salmon import read_salmon
 from aimwell.cohorts.readers.star import read_star
 from aimwell.cohorts.readers.xlsx import read_xlsx
+from aimwell.cohorts.sample_files import is_many
 from aimwell.config import MatrixSettings, RunConfig
-from aimwell.errors import ConfigError
+from aimwell.errors import ConfigError, InputError, some
 
 
 def _matrix(path: Path, settings: MatrixSettings) -> Measured:
@@ -53,6 +55,10 @@ READERS: Final[dict[str, Callable[[Path, MatrixSettings], Measured]]] = {
 }
 
 
+#: Readers of formats with one file per sample, whose path may be a folder or a pattern.
+PER_SAMPLE: Final = ("star", "rsem", "salmon", "kallisto", "gdc")
+
+
 def read_measurements(config: RunConfig, settings: MatrixSettings) -> Measured:
     """Read one file of measurements with the reader that the run file names.
 
@@ -63,6 +69,13 @@ def read_measurements(config: RunConfig, settings: MatrixSettings) -> Measured:
     path = config.path(settings.path)
     if settings.transcripts:
         settings = replace(settings, transcripts=str(config.path(settings.transcripts)))
+    if is_many(path) and settings.reader not in PER_SAMPLE:
+        what = "folder" if path.is_dir() else "pattern"
+        raise InputError(
+            f"'{path}' is a {what}, but reader = '{settings.reader}' reads one file; only "
+            f"{some(PER_SAMPLE, 9)} have one file per sample"
+        )
+    refuse_other_format(path, settings.reader, settings.layer)
     measured = READERS[settings.reader](path, settings)
     if settings.unit and settings.unit != measured.unit:
         raise ConfigError(

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Final
 
+from aimwell.cohorts.sample_files import digest_of, is_many
 from aimwell.config import RunConfig
 from aimwell.errors import RunError
 from aimwell.pipeline.cache import code_hash
@@ -56,7 +57,8 @@ def keys_with(config: RunConfig, files: dict[str, str]) -> Keys:
 def input_names(config: RunConfig) -> set[str]:
     """Name every input file of a run, as the run file does."""
     parts = [config.graph, config.identifiers, config.cohort, config.known_targets]
-    return {n for n in _strings(parts) if n and _is_input(config, n)}
+    many = {m.path for m in config.cohort.matrices if is_many(config.path(m.path))}
+    return many | {n for n in _strings(parts) if n and _is_input(config, n)}
 
 
 def _is_input(config: RunConfig, name: str) -> bool:
@@ -82,7 +84,11 @@ def verify_unchanged(config: RunConfig, files: dict[str, str]) -> None:
 
 def _digest(config: RunConfig, name: str) -> str:
     path = _input(config, name)
-    return sha256_of(path) if path.is_file() else ""
+    if path.is_file():
+        return sha256_of(path)
+    # a folder or a pattern of files with one sample each
+    whole = config.path(name)
+    return digest_of(whole) if is_many(whole) else ""
 
 
 def _input(config: RunConfig, name: str) -> Path:
