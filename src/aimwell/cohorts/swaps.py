@@ -19,11 +19,10 @@ from aimwell.errors import CohortError
 MIN_PAIRS: Final = 12
 MIN_GENES: Final = 50
 #: Genes in which RNA and protein go together best, and the share of pairs that must have both.
-TOP_GENES: Final = 500
+TOP_GENES: Final = 1500
 MIN_SEEN: Final = 0.7
-#: Directions of common variation that are compared, per pair of samples and at most.
-DIRECTIONS_PER_PAIR: Final = 0.4
-MAX_DIRECTIONS: Final = 50
+#: Genes are chosen without the pairs that they judge, in this many parts.
+PARTS: Final = 5
 SUSPICIOUS_P: Final = 0.05
 #: Below this, in standard deviations of strangers, partners do not know each other at all.
 RECOGNISED: Final = 2.5
@@ -200,16 +199,21 @@ def _standardised(x: np.ndarray) -> np.ndarray:
 
 def _likeness(z_r: np.ndarray, z_p: np.ndarray, trusted: np.ndarray) -> tuple[np.ndarray, int]:
     """Likeness of every RNA to every protein sample, in standard deviations of strangers."""
-    together = (z_r[trusted] * z_p[trusted]).mean(axis=0)
-    top = np.argsort(-together, kind="stable")[:TOP_GENES]
-    both = np.vstack([z_r[:, top], z_p[:, top]])
-    # what all samples share, such as the subtype, would drown what tells one from another
-    _, s, vt = np.linalg.svd(both, full_matrices=False)
-    keep = min(max(int(DIRECTIONS_PER_PAIR * len(z_r)), 2), MAX_DIRECTIONS, int((s > 1e-9).sum()))
-    places = both @ (vt[:keep].T / s[:keep])
-    places /= np.maximum(np.linalg.norm(places, axis=1, keepdims=True), 1e-300)
     n = len(z_r)
-    cosine = places[:n] @ places[n:].T
+    cosine = np.empty((n, n))
+    part = np.arange(n) % PARTS
+    for k in range(PARTS):
+        # genes chosen by the pairs themselves would make any two layers look alike
+        teach = trusted & (part != k)
+        together = (z_r[teach] * z_p[teach]).mean(axis=0)
+        top = np.sort(np.argsort(-together, kind="stable")[:TOP_GENES])
+        both = np.vstack([z_r[:, top], z_p[:, top]])
+        # what many samples share, such as the subtype, would drown what tells one from another
+        square, u = np.linalg.eigh(both @ both.T)
+        square = np.maximum(square, 0.0)
+        places = u * np.sqrt(square / (square + float(np.median(square))))
+        places /= np.maximum(np.linalg.norm(places, axis=1, keepdims=True), 1e-300)
+        cosine[part == k] = places[:n][part == k] @ places[n:].T
     cosine = cosine - cosine.mean(axis=0) - cosine.mean(axis=1, keepdims=True) + cosine.mean()
     strangers = cosine[~np.eye(n, dtype=bool)]
-    return cosine / float(strangers.std()), len(top)
+    return cosine / float(strangers.std()), min(TOP_GENES, z_r.shape[1])
