@@ -15,7 +15,7 @@ from typing import Final
 
 from aimwell.errors import AimwellError, ConfigError, some
 
-BENCHES: Final = ("demo", "coad", "attribution", "graph", "identifiers")
+BENCHES: Final = ("demo", "coad", "attribution", "graph", "identifiers", "harmonise")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Design:
         n_case, n_control: Samples per arm.
         n_pairs: Subjects with both arms; 0 without pairing.
         information: Share of the information on the condition that batch and covariates leave,
-            1 − R²(condition ~ batch + covariates), in [0, 1].
+            1 − R²(condition ~ batch + covariates) within blocks, in [0, 1].
         verdict: ``accept``, ``warn``, or ``refuse`` where the user accepted the confounding.
         notes: What a reader should know, in words.
         steps: Samples in and out of every step.
@@ -100,7 +100,7 @@ def build_design(
     case = (_text(sheet[contrast.condition]) == contrast.case).to_numpy(float)
     blocks = _blocks(sheet, contrast)
     terms = _independent(terms, blocks, notes, paired=pairs > 0)
-    information = _information_retained(case, terms)
+    information = _information_retained(case, terms, blocks)
     coefficient = f"{contrast.condition}[{contrast.case}]"
     _check_estimable(case, terms, blocks, sheet, contrast)
     verdict = _judge(information, sheet, contrast, notes)
@@ -254,13 +254,17 @@ def _independent(
     return terms[kept]
 
 
-def _information_retained(case: np.ndarray, terms: pd.DataFrame) -> float:
-    centred = case - case.mean()
-    others = terms.to_numpy(float) - terms.to_numpy(float).mean(axis=0)
-    if not others.shape[1]:
+def _information_retained(case: np.ndarray, terms: pd.DataFrame, blocks: pd.DataFrame) -> float:
+    """Compare arms within blocks only: what subjects take away, every paired model takes away."""
+    x = blocks.to_numpy(float)
+    both = np.column_stack([case, terms.to_numpy(float)])
+    within = both - x @ ((x.T @ both) / x.sum(axis=0)[:, None])
+    centred, others = within[:, 0], within[:, 1:]
+    total = float(np.sum(centred**2))
+    if not others.shape[1] or total <= 0:
         return 1.0
     fitted = others @ np.linalg.lstsq(others, centred, rcond=1e-10)[0]
-    rest = float(np.sum((centred - fitted) ** 2) / np.sum(centred**2))
+    rest = float(np.sum((centred - fitted) ** 2) / total)
     return min(max(rest, 0.0), 1.0)
 
 
