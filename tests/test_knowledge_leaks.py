@@ -10,7 +10,7 @@ import pytest
 from aimwell.errors import GraphError
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.labels import KnownTargets
-from aimwell.knowledge.leaks import audit_leaks, without_leaks
+from aimwell.knowledge.leaks import audit_leaks, leak_stain, without_leaks
 from aimwell.reports.summary import caveats
 
 GENES = [f"HGNC:{i}" for i in range(10, 30)]
@@ -136,7 +136,7 @@ def test_a_graph_of_text_mining_alone_is_refused(graph: TargetGraph) -> None:
 def test_the_page_says_first_that_leaks_were_allowed(allowed: bool, said: str) -> None:
     columns = ["rank", "symbol", "is_known", "rank_low", "rank_high"]
     report: Any = SimpleNamespace(
-        manifest={"leaks": {"allowed": allowed, "found": [{}] * 3}},
+        manifest={"leaks": {"stain": leak_stain(pd.DataFrame({"edges": [1, 2]}), allow=allowed)}},
         designs={},
         checks=(),
         ranking=SimpleNamespace(table=pd.DataFrame({c: [] for c in columns})),

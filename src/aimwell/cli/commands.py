@@ -12,7 +12,18 @@ import typer
 import aimwell
 from aimwell.cli.answer import Answer
 from aimwell.cli.graph import graph_app
-from aimwell.cli.options import Data, Debug, Jobs, Json, Output, Quiet, RunFile, read_run_file
+from aimwell.cli.options import (
+    AllowLeak,
+    AsOf,
+    Data,
+    Debug,
+    Jobs,
+    Json,
+    Output,
+    Quiet,
+    RunFile,
+    read_run_file,
+)
 
 app = typer.Typer(
     name="aimwell",
@@ -88,11 +99,13 @@ def demo(
 
 
 @app.command(epilog="Example:  aimwell run examples/coad/coad.toml --data ~/databases")
-def run(
+def run(  # noqa: PLR0913, PLR0917  one option each
     file: RunFile,
     data: Data = "",
     output: Output = "",
     jobs: Jobs = 0,
+    allow_leak: AllowLeak = False,
+    as_of: AsOf = "",
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -107,7 +120,8 @@ def run(
         from aimwell.pipeline.run import run as run_pipeline
 
         begun = time.monotonic()
-        result = run_pipeline(read_run_file(file, data, output, jobs), progress=bars)
+        config = read_run_file(file, data, output, jobs, allow_leak=allow_leak, as_of=as_of)
+        result = run_pipeline(config, progress=bars)
         seconds = time.monotonic() - begun
         bars.finish()
         answer.give(words.run_facts(result, seconds))
@@ -145,7 +159,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[NAME]", help="One of demo, coad, attribution, graph, identifiers."
+            metavar="[NAME]",
+            help="One of demo, coad, attribution, graph, identifiers, harmonise.",
         ),
     ] = "",
     data: Data = "",

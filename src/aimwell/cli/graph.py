@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from aimwell.cli.answer import Answer
-from aimwell.cli.options import Data, Debug, Json, Quiet, RunFile, read_run_file
+from aimwell.cli.options import AllowLeak, AsOf, Data, Debug, Json, Quiet, RunFile, read_run_file
 
 graph_app = typer.Typer(
     help="Build and look at graphs of known biology.",
@@ -68,13 +68,15 @@ def graph_fetch(  # noqa: PLR0913, PLR0917  one option each
 
 
 @graph_app.command("build", epilog="Example:  aimwell graph build coad.toml --output graphs/coad")
-def graph_build(
+def graph_build(  # noqa: PLR0913, PLR0917  one option each
     file: RunFile,
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The graph folder.")],
     data: Data = "",
     licence: Annotated[
         str, typer.Option("--licence", help="any or commercial (graph.licence).")
     ] = "",
+    allow_leak: AllowLeak = False,
+    as_of: AsOf = "",
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -87,7 +89,7 @@ def graph_build(
         from aimwell.knowledge.store import write_graph
         from aimwell.knowledge.summary import graph_summary
 
-        config = read_run_file(file, data, licence=licence)
+        config = read_run_file(file, data, licence=licence, allow_leak=allow_leak, as_of=as_of)
         bars.start("building the graph")
         graph = build_graph(config)
         write_graph(graph, output)
@@ -149,3 +151,36 @@ def graph_show(
             graph_words.tell_survey(survey)
             if html:
                 print(f"\nPage:    {html.resolve()}")
+
+
+@graph_app.command("audit", epilog="Example:  aimwell graph audit coad.toml --edges leaks.tsv")
+def graph_audit(
+    file: RunFile,
+    edges: Annotated[
+        Path | None, typer.Option("--edges", metavar="FILE", help="List every single edge as TSV.")
+    ] = None,
+    data: Data = "",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """List what in the graph of a run file encodes its known targets, and what becomes of it."""
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cli import graph_words
+        from aimwell.errors import InputError
+        from aimwell.knowledge.audit import audit_run
+        from aimwell.provenance import write_atomically
+
+        if edges and edges.is_dir():
+            raise InputError(f"--edges: '{edges}' is a folder; name a file in it")
+        config = read_run_file(file, data)
+        bars.start("auditing the graph")
+        found = audit_run(config)
+        if edges:
+            with write_atomically(edges) as temporary:
+                found.edges.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+        bars.finish()
+        answer.give(graph_words.audit_facts(found))
+        if answer.in_words:
+            graph_words.tell_audit(found, edges)

@@ -1,11 +1,13 @@
 """What the commands of graphs tell a reader on the terminal, and the same facts for machines."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aimwell.cli.words import print_table, tell_graph
 from aimwell.provenance import to_plain
 
 if TYPE_CHECKING:
+    from aimwell.knowledge.audit import LeakAudit
     from aimwell.knowledge.survey import GraphSurvey
 
 TOP: Final = 10
@@ -119,3 +121,46 @@ def _tell_overlap(survey: "GraphSurvey") -> None:
             for _, row in shared.iterrows()
         ),
     )
+
+
+def audit_facts(audit: "LeakAudit") -> dict[str, Any]:
+    """Give an audit as plain facts; every single edge is in it."""
+    facts: dict[str, Any] = to_plain(
+        {
+            "allowed": audit.allowed,
+            "known_targets": audit.known.genes,
+            "leaks": audit.leaks.to_dict("records"),
+            "edges": audit.edges.to_dict("records"),
+        }
+    )
+    return facts
+
+
+def tell_audit(audit: "LeakAudit", edges: Path | None) -> None:
+    """Print every leak, and what becomes of it."""
+    print()
+    if audit.leaks.empty:
+        print(f"Nothing in the graph encodes the {len(audit.known.genes)} known targets.")
+        return
+    print(f"What encodes the {len(audit.known.genes)} known targets:")
+    for (state, why), rows in audit.leaks.groupby(["state", "why"]):
+        print()
+        print_table(
+            f"{state}: {why}",
+            ("kind", "name", "relation", "sources", "edges", "known targets"),
+            (
+                (
+                    *(row[c] for c in ("kind", "name", "relation")),
+                    row["sources"].replace("|", ", "),
+                    f"{row['edges']:,}",
+                    row["known_targets"],
+                )
+                for _, row in rows.iterrows()
+            ),
+        )
+    count = f"{len(audit.edges):,} edges"
+    if audit.allowed:
+        print(f"\n{count} are kept, and every result says so (graph.allow_leak).")
+    else:
+        print(f"\n{count} are left out of a run; --allow-leak would keep and mark them.")
+    print(f"Edges:   {edges.resolve()}" if edges else "One by one: --edges FILE")

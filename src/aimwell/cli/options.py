@@ -22,14 +22,36 @@ Data = Annotated[
 Output = Annotated[str, typer.Option("--output", metavar="DIR", help="Run folder (run.output).")]
 Jobs = Annotated[int, typer.Option("--jobs", min=0, help="Processes (run.jobs); 0 as in the file.")]
 
+AllowLeak = Annotated[
+    bool,
+    typer.Option(
+        "--allow-leak", help="Keep what encodes the known targets, and mark every result."
+    ),
+]
+AsOf = Annotated[
+    str,
+    typer.Option(
+        "--as-of", metavar="DATE", help="Leave out what was known later, such as 2018-01-01."
+    ),
+]
+
 
 def read_run_file(
-    file: Path, data: str, output: str = "", jobs: int = 0, licence: str = ""
+    file: Path,
+    data: str,
+    output: str = "",
+    jobs: int = 0,
+    *,
+    licence: str = "",
+    allow_leak: bool = False,
+    as_of: str = "",
 ) -> "RunConfig":
     """Read the run file, with what the options of a command replace in it."""
     from aimwell.config import read_config
 
-    config = read_config(file, data=data, output=output, licence=licence)
+    config = read_config(
+        file, data=data, output=output, licence=licence, allow_leak=allow_leak, as_of=as_of
+    )
     if jobs:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
     return config

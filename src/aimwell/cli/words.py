@@ -70,6 +70,9 @@ def tell_run(result: "RunResult", seconds: float) -> None:
             for row in targets.head(TOP).itertuples()
         ),
     )
+    for check in result.checks()["checks"]:
+        if check["name"] == "leaks" and check["passed"] is False:
+            print(f"\n{check['meaning']}")
     _tell_place(result, seconds)
 
 

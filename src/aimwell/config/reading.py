@@ -14,7 +14,15 @@ from aimwell.config.run import RunConfig
 from aimwell.errors import ConfigError, InputError
 
 
-def read_config(path: Path, *, data: str = "", output: str = "", licence: str = "") -> RunConfig:
+def read_config(
+    path: Path,
+    *,
+    data: str = "",
+    output: str = "",
+    licence: str = "",
+    allow_leak: bool = False,
+    as_of: str = "",
+) -> RunConfig:
     """Read and check a run file.
 
     Args:
@@ -23,6 +31,8 @@ def read_config(path: Path, *, data: str = "", output: str = "", licence: str = 
         data: Replaces ``run.data``.
         output: Replaces ``run.output``.
         licence: Replaces ``graph.licence``.
+        allow_leak: Sets ``graph.allow_leak``; False leaves what the file says.
+        as_of: Replaces ``graph.as_of`` and ``known_targets.as_of``.
 
     Raises:
         InputError: The file is missing or not TOML.
@@ -45,10 +55,23 @@ def read_config(path: Path, *, data: str = "", output: str = "", licence: str = 
         run["data"] = str(Path(folder).resolve())
     if isinstance(run, dict) and output:
         run["output"] = output
-    graph = raw.setdefault("graph", {"preset": "starter"}) if licence else None
-    if isinstance(graph, dict):
-        graph["licence"] = licence
+    if changes := _graph_changes(licence, allow_leak, as_of):
+        graph = raw.setdefault("graph", {"preset": "starter"})
+        if isinstance(graph, dict):
+            graph |= changes
+    known = raw.get("known_targets")
+    if as_of and isinstance(known, dict):
+        known["as_of"] = as_of
     return config_from(raw, where=str(path))
+
+
+def _graph_changes(licence: str, allow_leak: bool, as_of: str) -> dict[str, str | bool]:
+    changes: dict[str, str | bool] = {"licence": licence} if licence else {}
+    if allow_leak:
+        changes["allow_leak"] = True
+    if as_of:
+        changes["as_of"] = as_of
+    return changes
 
 
 def config_from(raw: Mapping[str, Any], where: str = "configuration") -> RunConfig:

@@ -16,7 +16,26 @@ from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.prior_network import DISEASE, DRUG, KINDS, plain
 from aimwell.provenance import Step
 
-LEAK_COLUMNS: Final = ("kind", "name", "relation", "edges", "known_targets", "why", "examples")
+LEAK_COLUMNS: Final = (
+    "kind",
+    "name",
+    "relation",
+    "edges",
+    "known_targets",
+    "why",
+    "examples",
+    "sources",
+)
+LEAKING_EDGE_COLUMNS: Final = (
+    "relation",
+    "source_id",
+    "source",
+    "target_id",
+    "target",
+    "evidence",
+    "leak",
+    "why",
+)
 #: A set is the list of known targets under another name where it shares at least this many genes
 #: with it, and at least half of the genes that either has.
 LIST_GENES: Final = 5
@@ -28,7 +47,12 @@ _FLAGS: Final = {
 }
 _NAMED: Final = "named after a disease, a mutant or a drug, or below such a set"
 _LISTED: Final = "its members are, by half or more, the list of known targets"
+_WITHIN: Final = "an end of it is a set that leaks"
 _Mask = npt.NDArray[np.bool_]
+_Masks = dict[str, _Mask]
+_Sets = dict[str, set[str]]
+_Places = dict[str, list[tuple[str, str, npt.NDArray[np.intp]]]]
+_Row = tuple[str, str, str, int, int, str, str, str]
 
 
 def audit_leaks(graph: TargetGraph, known: KnownTargets) -> pd.DataFrame:
@@ -37,7 +61,8 @@ def audit_leaks(graph: TargetGraph, known: KnownTargets) -> pd.DataFrame:
     Returns:
         One row per leak with the columns ``LEAK_COLUMNS``: ``kind`` (``relation``, ``channel`` or
         ``set``), what it is called, the relation its edges are in, how many edges it has, how many
-        known targets they touch, why it leaks, and examples. An edge may be in several rows.
+        known targets they touch, why it leaks, examples, and the databases behind its edges,
+        joined by ``|``. An edge may be in several rows.
 
     Example:
         >>> from aimwell.knowledge.sources.starter import read_starter_graph
@@ -48,6 +73,35 @@ def audit_leaks(graph: TargetGraph, known: KnownTargets) -> pd.DataFrame:
         0
     """
     return _find(graph, known)[0]
+
+
+def leaking_edges(graph: TargetGraph, known: KnownTargets) -> pd.DataFrame:
+    """List every single edge that encodes the known targets.
+
+    Returns:
+        Columns ``LEAKING_EDGE_COLUMNS``: where the edge is, the symbols or names of its ends, the
+        databases behind it, the names of the leaks of ``audit_leaks`` that it is in, and why it
+        leaks; sorted.
+    """
+    _, masks, _, places = _find(graph, known)
+    parts = []
+    for name, mask in sorted(masks.items()):
+        relation, rows = graph.relations[name], np.flatnonzero(mask)
+        said: dict[int, list[tuple[str, str]]] = {int(row): [] for row in rows}
+        for leak, why, where in places[name]:
+            for row in where.tolist():
+                said[row].append((leak, why))
+        edges = relation.edges.iloc[rows][["source_id", "target_id", "evidence"]]
+        found = [said[int(row)] or [("", _WITHIN)] for row in rows]
+        ends = {
+            "source": _titles(graph, relation.source_type, edges["source_id"]),
+            "target": _titles(graph, relation.target_type, edges["target_id"]),
+            "leak": ["|".join(dict.fromkeys(leak for leak, _ in f)) for f in found],
+            "why": ["; ".join(dict.fromkeys(why for _, why in f)) for f in found],
+        }
+        parts.append(edges.assign(relation=name, **ends))
+    every = pd.concat(parts)[list(LEAKING_EDGE_COLUMNS)]
+    return every.sort_values(list(LEAKING_EDGE_COLUMNS[:4]), ignore_index=True)
 
 
 def without_leaks(
@@ -63,7 +117,7 @@ def without_leaks(
     Raises:
         GraphError: Nothing is left.
     """
-    table, masks, sets = _find(graph, known)
+    table, masks, sets, _ = _find(graph, known)
     before = sum(len(r.edges) for r in graph.relations.values())
     lost = sum(int(mask.sum()) for mask in masks.values())
     names = tuple(dict.fromkeys(table["name"].tolist()))[:3]
@@ -98,12 +152,37 @@ def without_leaks(
     return TargetGraph(nodes, relations, graph.sources, steps), table
 
 
-def _find(
-    graph: TargetGraph, known: KnownTargets
-) -> tuple[pd.DataFrame, dict[str, _Mask], dict[str, set[str]]]:
-    """Give the table, which edges of each relation leak, and which sets of each kind."""
+def leak_stain(table: pd.DataFrame, *, allow: bool) -> str:
+    """Say what every result of a graph that keeps its leaks must say; empty where it is clean.
+
+    Args:
+        table: Of ``audit_leaks``.
+        allow: Whether the leaks were kept.
+
+    Example:
+        >>> leak_stain(pd.DataFrame({"edges": [3, 1]}), allow=True)
+        'Leaks were allowed: 2 relations, channels or sets with 4 edges encode the known targets,
+        so the ranking has seen the answer.'
+        >>> leak_stain(pd.DataFrame({"edges": [3, 1]}), allow=False)
+        ''
+    """
+    if not allow or table.empty:
+        return ""
+    return (
+        f"Leaks were allowed: {len(table)} relations, channels or sets with "
+        f"{int(table['edges'].sum()):,} edges encode the known targets, so the ranking has seen "
+        "the answer."
+    )
+
+
+def _find(graph: TargetGraph, known: KnownTargets) -> tuple[pd.DataFrame, _Masks, _Sets, _Places]:
+    """Give the table, and which edges of each relation, which sets, and which rows of edges leak.
+
+    Of the rows of edges: relation → name of the leak, why it is one, and its edges' places.
+    """
+    places: _Places = {name: [] for name in graph.relations}
     sets = {kind: _leaking_sets(graph, known, kind) for kind in graph.nodes if kind != GENE}
-    rows: list[tuple[str, str, str, int, int, str, str]] = []
+    rows: list[_Row] = []
     masks = {}
     genes = known.genes
     for name, relation in sorted(graph.relations.items()):
@@ -112,12 +191,14 @@ def _find(
         if why := _forbidden(relation):
             masks[name] = ~mask
             rows.append(_row("relation", name, relation, ~mask, genes, why, ()))
+            places[name].append((name, why, np.arange(len(edges))))
             continue
         for flag, because in _FLAGS.items():
             flagged = edges[flag].to_numpy(bool)
             if flagged.any():
                 sources = sorted(set(edges.loc[flagged, "evidence"].unique()))
                 rows.append(_row("channel", flag, relation, flagged, genes, because, sources))
+                places[name].append((flag, because, np.flatnonzero(flagged)))
                 mask |= flagged
         for kind, column in (
             (relation.source_type, "source_id"),
@@ -132,10 +213,11 @@ def _find(
                     one = np.zeros(len(edges), bool)
                     one[edges.index.get_indexer(part)] = True
                     text = leaking[str(key)]
+                    places[name].append((titles[str(key)], text, np.flatnonzero(one)))
                     rows.append(_row("set", titles[str(key)], relation, one, genes, text, (key,)))
         masks[name] = mask
     table = pd.DataFrame(rows, columns=list(LEAK_COLUMNS))
-    return table, masks, {kind: set(found) for kind, found in sets.items()}
+    return table, masks, {kind: set(found) for kind, found in sets.items()}, places
 
 
 def _row(
@@ -146,11 +228,18 @@ def _row(
     genes: pd.Index,
     why: str,
     examples: "tuple[object, ...] | list[str]",
-) -> tuple[str, str, str, int, int, str, str]:
+) -> _Row:
     edges = relation.edges[mask]
     touched = set(edges["source_id"]) | set(edges["target_id"])
     shown = "|".join(str(e) for e in examples[:3])
-    return kind, name, relation.name, len(edges), len(touched & set(genes)), why, shown
+    behind = {part for text in edges["evidence"].unique() for part in str(text).split("|")}
+    origins = "|".join(sorted(behind))
+    return kind, name, relation.name, len(edges), len(touched & set(genes)), why, shown, origins
+
+
+def _titles(graph: TargetGraph, kind: str, ids: "pd.Series[str]") -> list[str]:
+    table = graph.nodes[kind]
+    return table["symbol" if kind == GENE else "name"].astype(str).reindex(ids).tolist()
 
 
 def _forbidden(relation: Relation) -> str:

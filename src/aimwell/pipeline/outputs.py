@@ -14,7 +14,7 @@ from aimwell.provenance import sha256_of, to_plain, write_atomically, write_json
 from aimwell.reports.data import ReportData
 from aimwell.reports.export import write_explanation, write_targets
 from aimwell.reports.page import write_report
-from aimwell.trust.checks import check_ranking, recovered
+from aimwell.trust.checks import check_ranking, leak_check, recovered
 
 if TYPE_CHECKING:
     from aimwell.pipeline.stages import Stages
@@ -26,12 +26,15 @@ def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) 
     """Write everything that people and programs read."""
     for partial in folder.glob(".*.partial*"):
         partial.unlink()  # what a killed run was writing
-    ranking, evidence = stages.ranking, stages.evidence
+    ranking, evidence, config = stages.ranking, stages.evidence, stages.config.graph
     drugs = drugs_of(stages)
-    checks = check_ranking(stages.task, ranking, stages.evidence, stages.explanations)
+    checks = [
+        leak_check(stages.leaks, allowed=config.allow_leak),
+        *check_ranking(stages.task, ranking, stages.evidence, stages.explanations),
+    ]
     independent = recovered(ranking, stages.check.genes) if stages.check else pd.DataFrame()
     manifest = _manifest(stages)
-    paths = write_targets(folder, ranking, evidence, drugs)
+    paths = write_targets(folder, ranking, evidence, drugs, stain=stages.stain)
     paths.append(_write_evidence(folder / "evidence.parquet", evidence))
     paths.append(_write_table(folder / "identifiers.tsv", stages.identifiers))
     write_json(
@@ -111,14 +114,21 @@ def _manifest(stages: "Stages") -> dict[str, Any]:
         "inputs": to_plain(list(dict.fromkeys(sources))),
         "files": stages.keys.files,
         "steps": steps,
-        "leaks": {"allowed": config.graph.allow_leak, "found": stages.leaks.to_dict("records")},
+        "leaks": {
+            "allowed": config.graph.allow_leak,
+            "stain": stages.stain,
+            "found": stages.leaks.to_dict("records"),
+        },
         "designs": to_plain(stages.designs),
     }
 
 
 def _write_evidence(path: Path, evidence: Evidence) -> Path:
     parts = {n: b.add_prefix(f"{n}_") for n, b in sorted(evidence.blocks.items())}
-    wide = pd.concat([*parts.values(), evidence.across], axis=1)
+    described = [
+        t.reindex(evidence.genes).add_prefix(f"{n}_") for n, t in sorted(evidence.features.items())
+    ]
+    wide = pd.concat([*parts.values(), evidence.across, *described], axis=1)
     with write_atomically(path) as temporary:
         wide.rename_axis("hgnc_id").to_parquet(temporary)
     return path

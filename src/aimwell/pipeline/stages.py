@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,13 +12,14 @@ from aimwell.cohorts.design import Design
 from aimwell.cohorts.evidence import Evidence
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.cohorts.reading import read_cohort
+from aimwell.cohorts.ready_tables import join_tables, read_ready_tables
 from aimwell.config import RunConfig
 from aimwell.explain.explanation import Explanation
 from aimwell.knowledge.build import build_graph, build_known_targets, identifier_table
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.labels import KnownTargets
-from aimwell.knowledge.leaks import without_leaks
+from aimwell.knowledge.leaks import leak_stain, without_leaks
 from aimwell.knowledge.store import read_graph, write_graph
 from aimwell.models.baselines import ladder
 from aimwell.models.ranking import Ranking, rank_genes
@@ -60,6 +62,7 @@ class Stages:
     identifiers: pd.DataFrame
     known: KnownTargets
     leaks: pd.DataFrame
+    stain: str
     check: KnownTargets | None
     task: TargetTask
     ranking: Ranking
@@ -98,6 +101,7 @@ class Stages:
             self.graph, self.leaks = without_leaks(
                 self.graph, self.known, allow=self.config.graph.allow_leak
             )
+            self.stain = leak_stain(self.leaks, allow=self.config.graph.allow_leak)
             self.evidence = measured.with_genes(self.graph.genes)
             self.task = build_task(
                 self.graph,
@@ -161,9 +165,13 @@ class Stages:
                 self.progress.advance(done)
         else:
             self.progress.reuse("explanations")
-        self.explanations = [
+        found = [
             read_explanation(_explanation_file(self.cache.path("explanation", k)))
             for k in keys.values()
+        ]
+        # a target that is shown alone must say it too, in whatever form it is exported
+        self.explanations = [
+            replace(e, sentence=f"{e.sentence} {self.stain}") if self.stain else e for e in found
         ]
 
     def write(self, folder: Path, planted: pd.DataFrame | None) -> None:
@@ -203,7 +211,10 @@ class Stages:
 
     def _measure(self) -> tuple[Evidence, dict[str, dict[str, Any]], pd.DataFrame]:
         cohort = read_cohort(self.config, self._identifiers())
-        evidence, designs = harmonise(cohort, self.config.contrasts)
+        ready = read_ready_tables(self.config, self._identifiers())
+        contrasts = self.config.contrasts
+        tested, designs = harmonise(cohort, contrasts) if contrasts else (None, {})
+        evidence = join_tables(tested, ready)
         steps = (*cohort.steps, *(s for d in designs.values() for s in d.steps), *evidence.steps)
         whole = Evidence(
             evidence.blocks,
@@ -211,8 +222,11 @@ class Stages:
             evidence.across,
             tuple(dict.fromkeys((*cohort.sources, *evidence.sources))),
             tuple(dict.fromkeys(steps)),
+            evidence.features,
         )
-        return whole, {n: _design_row(d) for n, d in designs.items()}, cohort.identifiers
+        reports = [t for t in (cohort.identifiers, ready.identifiers) if len(t)]
+        names = pd.concat(reports, ignore_index=True)
+        return whole, {n: _design_row(d) for n, d in designs.items()}, names
 
     def _ladder(self) -> pd.DataFrame:
         self.progress.start("scoring the ladder of baselines")

@@ -70,9 +70,16 @@ def write_targets(
     ranking: "Ranking",
     evidence: Evidence,
     drugs: Mapping[str, Sequence[str]] | None = None,
+    *,
+    stain: str = "",
 ) -> list[Path]:
-    """Write ``targets.tsv`` (8 significant digits) and ``targets.parquet`` (full precision)."""
+    """Write ``targets.tsv`` (8 significant digits) and ``targets.parquet`` (full precision).
+
+    Every row carries ``stain``, where there is one, in a column of this name.
+    """
     frame = targets_table(ranking, evidence, drugs)
+    if stain:
+        frame["stain"] = stain
     text = io.StringIO()
     frame.to_csv(text, sep="\t", index=False, float_format="%.8g", lineterminator="\n")
     tsv, parquet = folder / "targets.tsv", folder / "targets.parquet"

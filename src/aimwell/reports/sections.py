@@ -9,7 +9,7 @@ import pandas as pd
 from aimwell.reports import figures
 from aimwell.reports.articles import anchor_of, explained_targets, measured_in
 from aimwell.reports.data import ReportData, in_words
-from aimwell.reports.summary import Recommendation, caveats, recommend
+from aimwell.reports.summary import Recommendation, caveats, recommend, stain_of
 
 #: More genes than this are left to targets.tsv, so that the page stays light.
 MAX_ROWS: Final = 25_000
@@ -31,6 +31,7 @@ def page_sections(report: ReportData) -> tuple[dict[str, Any], dict[str, Any]]:
         "top": _top(report),
         "advice": advice,
         "caveats": caveats(report),
+        "stain": stain_of(report),
         "run": _run(report),
         "steps": _steps(report.manifest.get("steps") or ()),
         "quality": _quality(report, labels, drawn),

@@ -134,16 +134,17 @@ def _sentence(precision: "pd.Series[float]", chosen: str, best: str, network: st
     )
 
 
+def stain_of(report: ReportData) -> str:
+    """Say that the ranking has seen the answer; empty where it has not."""
+    leaks = report.manifest.get("leaks") or {}
+    return str(leaks.get("stain") or "")
+
+
 def caveats(report: ReportData) -> list[str]:
     """List what a reader should be careful about, most important first."""
     found = []
-    leaks = report.manifest.get("leaks") or {}
-    if leaks.get("allowed"):
-        count = len(leaks.get("found") or ())
-        found.append(
-            f"Leaks were allowed (graph.allow_leak): {count} relations, channels or sets of the "
-            "graph encode the known targets, so the ranking has seen the answer."
-        )
+    if stain := stain_of(report):
+        found.append(stain)
     config = report.manifest.get("config")
     labels = config.get("known_targets") if isinstance(config, Mapping) else None
     if isinstance(labels, Mapping) and labels.get("note"):

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from aimwell.cohorts.evidence import Evidence
 from aimwell.explain.explanation import Explanation
+from aimwell.knowledge.leaks import leak_stain
 from aimwell.models.ranking import NETWORK, Ranking
 from aimwell.models.task import TargetTask
 from aimwell.trust.check import Check
@@ -36,6 +37,20 @@ def check_ranking(
         *_missingness_checks(task, evidence),
         *_completeness_check(explanations),
     ]
+
+
+def leak_check(leaks: pd.DataFrame, *, allowed: bool) -> Check:
+    """Say whether the graph of a ranking held what encodes the known targets.
+
+    Args:
+        leaks: What the audit of the graph found; column ``edges``.
+        allowed: Whether it was kept.
+    """
+    kept = float(leaks["edges"].sum()) if allowed else 0.0
+    stain = leak_stain(leaks, allow=allowed)
+    gone = f"{len(leaks)} relations, channels or sets with such edges were left out"
+    clean = f"edges that encode the known targets; {gone if len(leaks) else 'none was found'}"
+    return Check("leaks", kept, "<= 0", kept == 0, stain or clean)
 
 
 def recovered(ranking: Ranking, genes: pd.Index) -> pd.DataFrame:
