@@ -29,7 +29,7 @@ class ModelSettings:
     dropout: float = 0.5
     input_dropout: float = 0.2
     hide: float = 0.5
-    learning_rate: float = 5e-3
+    learning_rate: float = 0.05
     weight_decay: float = 5e-4
 
 
@@ -48,8 +48,8 @@ class RunConfig:
 
     run: RunSettings
     cohort: CohortSettings
-    contrasts: tuple[ContrastSettings, ...]
-    known_targets: LabelSettings
+    contrasts: tuple[ContrastSettings, ...] = ()
+    known_targets: LabelSettings = field(kw_only=True)
     graph: GraphSettings = field(default_factory=lambda: GraphSettings(preset="starter"))
     identifiers: IdentifierSettings = field(default_factory=IdentifierSettings)
     model: ModelSettings = ModelSettings()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from aimwell.errors import TaskError
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import TargetTask
+
+MOMENTUM: Final = 0.9
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,9 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
         )
     training = (task.folds != unit.fold) & ~task.withheld
     labels = np.where(training, task.labels, 0)
-    optimiser = torch.optim.AdamW(
-        _groups(network, settings.weight_decay), lr=settings.learning_rate
+    # Adaptive steps move every weight alike, however little the few known targets say of it.
+    optimiser = torch.optim.SGD(
+        _groups(network, settings.weight_decay), lr=settings.learning_rate, momentum=MOMENTUM
     )
     network.train()
     for _ in range(settings.epochs):
