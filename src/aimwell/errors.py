@@ -16,6 +16,9 @@ AimwellError                 anything a user can put right; one clear line, exit
 
 from collections.abc import Iterable
 
+#: Characters of a name that a message shows; a damaged file may hold a name of megabytes.
+LONGEST = 100
+
 
 class AimwellError(Exception):
     """Something the user can put right: what was found, what was needed, where, what next."""
@@ -90,7 +93,7 @@ class RunError(AimwellError):
 
 
 def some(names: Iterable[object], limit: int = 3) -> str:
-    """List at most ``limit`` names, quoted, and say how many more there are.
+    """List at most ``limit`` names, quoted and cut where long, and say how many more there are.
 
     Example:
         >>> some(["a", "b", "c", "d"])
@@ -98,7 +101,7 @@ def some(names: Iterable[object], limit: int = 3) -> str:
         >>> some([])
         'none'
     """
-    every = [repr(str(name)) for name in names]
+    every = [repr(t if len(t) <= LONGEST else f"{t[:LONGEST]}…") for t in map(str, names)]
     if not every:
         return "none"
     shown = ", ".join(every[:limit])

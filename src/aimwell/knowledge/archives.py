@@ -69,8 +69,8 @@ def open_unpacked(path: Path, what: str, member: str = "") -> Iterator[Unpacked]
     Args:
         path: The file.
         what: What it should be, for messages.
-        member: A pattern such as ``*interactome.tsv`` that names one file of a zip archive; without
-            one, the archive must hold one file.
+        member: A pattern such as ``*interactome.tsv`` that names one file of a zip archive that
+            holds several.
 
     Raises:
         InputError: Missing, a folder, a pipe, unreadable, damaged, an archive of several files, or
@@ -119,15 +119,15 @@ def _refuse_no_file(path: Path, what: str) -> None:
 def _open_member(stream: IO[bytes], path: Path, what: str, member: str) -> IO[bytes]:
     try:
         archive = zipfile.ZipFile(stream)
-        names = [i.filename for i in archive.infolist() if not i.is_dir() and _is_content(i)]
+        names = [name for name in archive.namelist() if _is_content(name)]
         chosen = [name for name in names if fnmatch.fnmatch(name, member or "*")]
-        if len(chosen) != 1:
+        if len(chosen) != 1 and len(names) != 1:
             like = f" like '{member}'" if member else ""
             raise InputError(
                 f"'{path}' is a zip archive with {len(chosen)} files{like}, one was expected "
                 f"({what}); it holds {some(sorted(names))}; unpack it and name the file"
             )
-        return archive.open(chosen[0])
+        return archive.open((chosen or names)[0])
     except (*_DAMAGED, struct.error, ValueError, OSError) as error:
         raise _damaged(path, ZIP, error) from error
     except (RuntimeError, NotImplementedError) as error:  # a password, a rare way of packing
@@ -137,10 +137,11 @@ def _open_member(stream: IO[bytes], path: Path, what: str, member: str) -> IO[by
         ) from error
 
 
-def _is_content(entry: zipfile.ZipInfo) -> bool:
-    """Tell a file from what systems hide in archives."""
-    parts = PurePosixPath(entry.filename).parts
-    return parts[:1] != ("__MACOSX",) and not parts[-1:][0].startswith(".")
+def _is_content(name: str) -> bool:
+    """Tell a file from folders and from what systems hide in archives."""
+    path = PurePosixPath(name)
+    hidden = path.parts[:1] == ("__MACOSX",) or path.name.startswith(".")
+    return bool(path.name) and not name.endswith("/") and not hidden
 
 
 def _damaged(path: Path, kind: str, error: Exception) -> InputError:

@@ -58,15 +58,35 @@ class GeneSets:
     kind: str = "pathway"
 
     def __post_init__(self) -> None:
-        digraph = nx.DiGraph(
-            zip(self.parents["set_id"].tolist(), self.parents["parent_id"].tolist(), strict=True)
-        )
-        if not nx.is_directed_acyclic_graph(digraph):
-            circle = [edge[0] for edge in nx.find_cycle(digraph)]
-            raise InputError(
-                f"the set hierarchy is cyclic: {' → '.join([*circle, circle[0]])}; a set cannot be "
-                "part of itself; download the hierarchy again"
-            )
+        require_acyclic(self.parents, self.evidence)
+
+
+def require_acyclic(parents: pd.DataFrame, where: object) -> None:
+    """Refuse a hierarchy in which something is above itself.
+
+    Args:
+        parents: Two columns: what is below, what is above.
+        where: The file, for the message.
+
+    Raises:
+        InputError: It is cyclic.
+
+    Example:
+        >>> require_acyclic(pd.DataFrame({"low": ["a", "b"], "high": ["b", "a"]}), "x.txt")
+        Traceback (most recent call last):
+        aimwell.errors.InputError: 'x.txt': the hierarchy is cyclic: a → b → a; a set cannot be \
+part of itself; download it again
+    """
+    below, above = (parents[c].tolist() for c in parents.columns[:2])
+    digraph = nx.DiGraph(zip(below, above, strict=True))
+    if nx.is_directed_acyclic_graph(digraph):
+        return
+    circle = [edge[0] for edge in nx.find_cycle(digraph)]
+    shown = [name[:40] for name in circle[:5]] + (["…"] if len(circle) > 5 else [])
+    raise InputError(
+        f"'{where}': the hierarchy is cyclic: {' → '.join([*shown, circle[0][:40]])}; a set cannot "
+        "be part of itself; download it again"
+    )
 
 
 def with_genes(sets: GeneSets, genes: Mapping[str, str]) -> GeneSets:

@@ -58,11 +58,6 @@ class PriorNetwork:
     sets: tuple[GeneSets, ...]
     steps: tuple[Step, ...]
 
-    def __post_init__(self) -> None:
-        if not self.interactions and not self.sets:
-            lost = "; ".join(f"{s.rows_in - s.rows_out} {s.why}" for s in self.steps)
-            raise InputError(f"no edge between genes, or of a gene and a set, is left: {lost}")
-
 
 def plain(text: str) -> str:
     """Write a kind or a relation without case, spaces and signs.
@@ -89,6 +84,7 @@ class PriorCollector:
     def __init__(self, database: str, path: object) -> None:
         """Make an empty one for a database and the file it comes from."""
         self.database = database
+        self._path = path
         self._pairs = Collector(database, path)  # type: ignore[arg-type]
         self._count = 0
         self._kept = 0
@@ -156,6 +152,12 @@ class PriorCollector:
             titles = pd.Series([names[key] for key in keys], index=keys, dtype=str)
             sets.append(GeneSets(titles, members, no_parents(), evidence=self.database, kind=kind))
         pairs = self._pairs.finish(id_type) if self._any_pairs() else None
+        if not pairs and not sets:
+            lost = "; ".join(f"{s.rows_in - s.rows_out} {s.why}" for s in steps)
+            raise InputError(
+                f"'{self._path}' leaves no edge between genes, or of a gene and a set: {lost}; "
+                "name another file"
+            )
         return PriorNetwork(pairs, tuple(sets), tuple(steps))
 
     def _any_pairs(self) -> bool:

@@ -3,6 +3,7 @@
 import codecs
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -235,9 +236,10 @@ def split_header(
     if skip >= len(lines):
         raise InputError(f"'{path}' has comments and nothing else; it should be {what}")
     names = [name.strip().strip('"') for name in lines[skip].lstrip("#").split(separator)]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    counts = Counter(names)
+    twice = sorted(name for name, count in counts.items() if name and count > 1)
     if twice:
-        found = f"it has the column '{twice[0][:40]}' {names.count(twice[0])} times"
+        found = f"it has the column '{twice[0][:40]}' {counts[twice[0]]} times"
         raise InputError(wrong_file(path, what, lines, found))
     # a table that R wrote with row names has one column without a name
     return [name or f"column {i + 1}" for i, name in enumerate(names)]

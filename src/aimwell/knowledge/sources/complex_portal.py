@@ -8,7 +8,7 @@ import pandas as pd
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_table
-from aimwell.knowledge.gene_sets import GeneSets
+from aimwell.knowledge.gene_sets import GeneSets, require_acyclic
 from aimwell.provenance import Step
 
 NAME: Final = "Complex Portal"
@@ -68,6 +68,7 @@ def read_complex_portal(path: Path) -> GeneSets:
                 others.append(part)
         rows += [(key, part, detail) for part, detail in taken.items()]
     parted = pd.DataFrame(sorted(parents), columns=["set_id", "parent_id"], dtype=str)
+    require_acyclic(parted, path)
     foreign = Step(f"{NAME}: human complexes", len(table), len(human), "other species")
     left = Step(
         f"{NAME}: proteins in complexes",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_lines, split_rows, wrong_file
-from aimwell.knowledge.gene_sets import GeneSets
+from aimwell.knowledge.gene_sets import GeneSets, require_acyclic
 from aimwell.provenance import Step
 
 NAME: Final = "FamPlex"
@@ -56,7 +56,7 @@ def read_famplex(path: Path) -> list[GeneSets]:
     both = pd.DataFrame(sorted(parents), columns=["set_id", "parent_id"], dtype=str)
     names = sorted({*below, *both["set_id"]})
     titles = pd.Series([n.replace("_", " ") for n in names], index=names, dtype=str)
-    GeneSets(titles, pd.DataFrame({"set_id": [], "name": []}), both, evidence=NAME)  # no circle
+    require_acyclic(both, path)
     complexes = _complexes(below, assembled)
     members = [(key, gene) for key in names for gene in sorted(_genes_below(key, below))]
     step = Step(f"{NAME}: memberships, direct and inherited", count, len(members))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_lines, read_table, split_rows, wrong_file
-from aimwell.knowledge.gene_sets import GeneSets, inherited, no_parents
+from aimwell.knowledge.gene_sets import GeneSets, inherited, no_parents, require_acyclic
 from aimwell.provenance import Step
 
 NAME: Final = "Gene Ontology"
@@ -79,6 +79,7 @@ def read_obo(path: Path) -> Ontology:
         tuple(sorted(obsolete)[:3]),
     )
     above = pd.DataFrame(parents, columns=["term", "parent", "relation"], dtype=str)
+    require_acyclic(above[above["relation"].isin(INHERITED)], path)
     return Ontology(table.set_index("id").sort_index(), others, above, step)
 
 

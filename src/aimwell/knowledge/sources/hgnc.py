@@ -44,9 +44,10 @@ def read_hgnc(path: Path) -> pd.DataFrame:
     table = read_table(path, WHAT, COLUMNS, optional=OPTIONAL)
     wrong = table[~table["hgnc_id"].str.fullmatch(r"HGNC:\d+")]
     if len(wrong):
+        found = wrong["hgnc_id"].iloc[0][:40]
         raise InputError(
-            f"'{path}', row {wrong.index[0] + 1}: '{wrong['hgnc_id'].iloc[0]}' is no HGNC id such "
-            "as 'HGNC:11998'; download the complete set again"
+            f"'{path}', row {wrong.index[0] + 1}: '{found}' is no HGNC id such as 'HGNC:11998'; "
+            "download the complete set again"
         )
     table = table.set_index("hgnc_id").sort_index()
     approved = table.loc[table["status"] == "Approved", "symbol"]

@@ -38,7 +38,7 @@ def read_hgnc_withdrawn(path: Path) -> pd.DataFrame:
     wrong = table[~table["id"].str.fullmatch(r"HGNC:\d+")]
     if len(wrong):
         raise InputError(
-            f"'{path}', row {wrong.index[0] + 1}: '{wrong['id'].iloc[0]}' is no HGNC id"
+            f"'{path}', row {wrong.index[0] + 1}: '{wrong['id'].iloc[0][:40]}' is no HGNC id"
         )
     if unknown := sorted(set(table["status"]) - set(STATUSES)):
         raise InputError(f"'{path}': unknown status {some(unknown)}; known: {some(STATUSES)}")

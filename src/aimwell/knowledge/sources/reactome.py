@@ -8,7 +8,7 @@ import pandas as pd
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_lines, split_rows, wrong_file
-from aimwell.knowledge.gene_sets import GeneSets, inherited, no_parents
+from aimwell.knowledge.gene_sets import GeneSets, inherited, no_parents, require_acyclic
 from aimwell.provenance import Step
 
 NAME: Final = "Reactome"
@@ -145,6 +145,7 @@ def _read_hierarchy(path: Path) -> tuple[pd.DataFrame, Step]:
     if not pairs:
         raise InputError(f"'{path}' has no human pathways (R-HSA-…): {some(foreign)}")
     parents = pd.DataFrame(sorted(pairs), columns=["set_id", "parent_id"], dtype=str)
+    require_acyclic(parents, path)
     return parents, _human_only("Reactome: human hierarchy", count, len(pairs), foreign)
 
 

@@ -191,17 +191,18 @@ def read_signor_groups(path: Path) -> dict[str, tuple[str, ...]]:
         if len(row) != 3:
             raise InputError(f"'{path}', line {line}: {len(row)} fields where 3 were expected")
         groups[row[0]] = tuple(part.strip() for part in row[2].split(",") if part.strip())
-    nested = {key: _leaves(key, groups, ()) for key in groups}
+    nested = {key: _leaves(key, groups) for key in groups}
     return {key: found for key, found in nested.items() if found}
 
 
-def _leaves(
-    key: str, groups: Mapping[str, tuple[str, ...]], above: tuple[str, ...]
-) -> tuple[str, ...]:
+def _leaves(key: str, groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """List the proteins of a group whose members may be groups themselves."""
-    if key not in groups:
-        return () if _GROUP.fullmatch(key) else (key,)
-    if key in above:
-        return ()
-    found = [leaf for part in groups[key] for leaf in _leaves(part, groups, (*above, key))]
+    found, waiting, seen = [], [key], set()
+    while waiting:
+        part = waiting.pop()
+        if part not in groups:
+            found += [] if _GROUP.fullmatch(part) else [part]
+        elif part not in seen:  # groups inside groups may share parts many times over
+            seen.add(part)
+            waiting += reversed(groups[part])
     return tuple(dict.fromkeys(found))

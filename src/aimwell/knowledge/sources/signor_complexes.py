@@ -7,7 +7,7 @@ import pandas as pd
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_lines, split_rows, wrong_file
-from aimwell.knowledge.gene_sets import GeneSets
+from aimwell.knowledge.gene_sets import GeneSets, require_acyclic
 from aimwell.provenance import Step
 
 NAME: Final = "SIGNOR"
@@ -53,7 +53,9 @@ def read_signor_complexes(path: Path) -> GeneSets:
         listed += [(row[0], name) for name in names if name]
     if not listed:
         raise InputError(f"'{path}' has a header and no members: {some(titles)}")
-    parents = [(name, key) for key, name in listed if name in titles]
+    inside = sorted((name, key) for key, name in listed if name in titles)
+    parents = pd.DataFrame(inside, columns=["set_id", "parent_id"], dtype=str)
+    require_acyclic(parents, path)
     rows = [(key, name) for key, name in listed if ":" not in name and "SIGNOR-" not in name]
     left = sorted({name for _, name in listed} - {name for _, name in rows})
     step = Step(
@@ -66,7 +68,7 @@ def read_signor_complexes(path: Path) -> GeneSets:
     return GeneSets(
         pd.Series(titles, dtype=str).sort_index(),
         pd.DataFrame(rows, columns=["set_id", "name"], dtype=str),
-        pd.DataFrame(sorted(parents), columns=["set_id", "parent_id"], dtype=str),
+        parents,
         (step,),
         evidence=NAME,
         kind=_KINDS[header[1]],

@@ -9,7 +9,7 @@ import pandas as pd
 from aimwell.errors import GraphError, InputError, some
 from aimwell.knowledge.edges import build_edges
 from aimwell.knowledge.files import read_table
-from aimwell.knowledge.gene_sets import GeneSets
+from aimwell.knowledge.gene_sets import require_acyclic
 from aimwell.knowledge.graph import GENE, GENE_COLUMNS, Relation, TargetGraph
 from aimwell.provenance import Source, Step, content_hash, sha256_of
 
@@ -97,7 +97,7 @@ def read_starter_graph(folder: Path | None = None) -> TargetGraph:
         relations.append(relation)
         steps.append(step)
     parents = pathways.loc[pathways["parent_id"] != "", "parent_id"]
-    _check_hierarchy(pathways, parents)
+    _check_hierarchy(folder / "pathways.tsv", pathways, parents)
     above = _pairs(pd.Series(parents.index, dtype=str), parents.reset_index(drop=True))
     relation, step = _relation("part_of", "pathway", "pathway", above, directed=True)
     return TargetGraph(
@@ -163,13 +163,12 @@ def _relation(
     return Relation(name, source, target, edges, directed), step
 
 
-def _check_hierarchy(pathways: pd.DataFrame, parents: "pd.Series[str]") -> None:
+def _check_hierarchy(path: Path, pathways: pd.DataFrame, parents: "pd.Series[str]") -> None:
     unknown = parents[~parents.isin(pathways.index)]
     if len(unknown):
-        raise GraphError(f"pathways name unknown parents: {some(unknown)}")
+        raise GraphError(f"'{path}' names unknown parents: {some(unknown)}")
     links = pd.DataFrame({"set_id": parents.index, "parent_id": parents.to_numpy()}, dtype=str)
-    none = pd.DataFrame({"set_id": [], "name": []}, dtype=str)
-    GeneSets(pathways["name"], none, links)  # refuses a cycle
+    require_acyclic(links, path)
 
 
 def _source(folder: Path) -> Source:
