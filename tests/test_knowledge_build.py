@@ -186,8 +186,11 @@ def test_a_damaged_graph_folder_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_a_failed_write_leaves_the_earlier_graph_as_it_was(
-    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "step", ["pq.write_table", "sha256_of", "Path.write_text", "Path.chmod", "Path.rename"]
+)
+def test_a_full_disk_leaves_the_earlier_graph_as_it_was(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     graph = build_graph(config)
     folder = tmp_path / "graph"
@@ -197,8 +200,30 @@ def test_a_failed_write_leaves_the_earlier_graph_as_it_was(
     def no_space(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("aimwell.knowledge.store.pq.write_table", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as full:
+        full.setattr(f"aimwell.knowledge.store.{step}", no_space)
+        with pytest.raises(GraphError, match=r"graph': No space left on device; what was there"):
+            write_graph(graph, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_a_new_folder_that_cannot_be_put_into_place_gives_way_to_the_old(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = build_graph(config)
+    folder = tmp_path / "graph"
+    write_graph(graph, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name.endswith(".partial"):
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(GraphError, match="No space left"):
         write_graph(graph, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []

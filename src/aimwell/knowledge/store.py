@@ -1,5 +1,6 @@
 """A graph on disk: one Parquet file per node type and relation, and ``graph.json`` with hashes."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -31,8 +32,8 @@ def write_graph(graph: TargetGraph, folder: Path) -> None:
     ``folder`` is replaced only when the new one is complete.
 
     Raises:
-        GraphError: ``folder`` exists and is no graph folder, cannot be written to, or a name
-            cannot be a file name.
+        GraphError: ``folder`` exists and is no graph folder, cannot be written to (the disk is
+            full), or a name cannot be a file name.
     """
     if folder.exists() and not folder.is_dir():
         raise GraphError(f"'{folder}' is a file; name a folder for the graph")
@@ -50,6 +51,11 @@ def write_graph(graph: TargetGraph, folder: Path) -> None:
         _fill(graph, fresh)
         fresh.chmod(0o755)
         _replace(fresh, folder)
+    except OSError as error:
+        raise GraphError(
+            f"the graph cannot be written to '{folder}': {error.strerror or error}; what was there "
+            "before is as it was; make room or name another folder"
+        ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -105,14 +111,18 @@ def _replace(fresh: Path, folder: Path) -> None:
         fresh.rename(folder)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
-    folder.rename(old / folder.name)
     try:
-        fresh.rename(folder)
-    except OSError:
-        (old / folder.name).rename(folder)
+        folder.rename(old / folder.name)
+        try:
+            fresh.rename(folder)
+        except BaseException:
+            (old / folder.name).rename(folder)
+            raise
+    except BaseException:
+        with contextlib.suppress(OSError):  # where the old graph could not be put back, it stays
+            old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _nodes_file(kind: str) -> str:
