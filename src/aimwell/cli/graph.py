@@ -19,7 +19,7 @@ graph_app = typer.Typer(
 def graph_fetch(  # noqa: PLR0913, PLR0917  one option each
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Entries of --list; if none, all that is locked."),
+        typer.Argument(metavar="NAME", help="Entries of --list, or a preset; if none, all locked."),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="The folder of databases.")
@@ -51,6 +51,7 @@ def graph_fetch(  # noqa: PLR0913, PLR0917  one option each
         from aimwell.cli import words
         from aimwell.knowledge.catalog import read_catalog
         from aimwell.knowledge.fetch import Origin, fetch_databases
+        from aimwell.knowledge.presets import entries_of
 
         catalog = read_catalog()
         if list_all:
@@ -60,7 +61,8 @@ def graph_fetch(  # noqa: PLR0913, PLR0917  one option each
                 words.tell_catalog(catalog.values())
             return
         origin = Origin(folder, mirror)
-        found = fetch_databases(names or [], output, catalog, bars, origin=origin, update=update)
+        wanted = entries_of(names or [])
+        found = fetch_databases(wanted, output, catalog, bars, origin=origin, update=update)
         bars.finish()
         answer.give(found)
         if answer.in_words:

@@ -48,10 +48,11 @@ def read_run_file(
 ) -> "RunConfig":
     """Read the run file, with what the options of a command replace in it."""
     from aimwell.config import read_config
+    from aimwell.knowledge.presets import with_preset
 
     config = read_config(
         file, data=data, output=output, licence=licence, allow_leak=allow_leak, as_of=as_of
     )
     if jobs:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
-    return config
+    return with_preset(config)

@@ -38,6 +38,8 @@ SET_READERS: Final = (
 )
 #: Readers of general knowledge graphs, of which ``[[graph.sources]]`` keeps genes and sets.
 PRIOR_READERS: Final = ("hetionet", "primekg", "optimuskg", "biocypher")
+#: Graphs that ``graph.preset`` may name.
+PRESETS: Final = ("starter", "open", "full")
 #: What ``graph.licence`` may ask for.
 LICENCES: Final = ("any", "commercial")
 #: Readers that ``[[identifiers.mappings]]`` may name.
@@ -134,8 +136,10 @@ class GraphSource:
 
 @dataclass(frozen=True)
 class GraphSettings:
-    """Either the embedded starter graph, a graph folder, or sources to build from.
+    """Either a preset, a graph folder, or sources to build from.
 
+    The presets ``open`` and ``full`` take what ``aimwell graph fetch`` put into the folder
+    ``databases``.
     ``merge`` says what becomes of a pair that several sources have: ``noisy_or`` is one edge with
     the probability that at least one of them is right, ``max`` one edge with the largest weight,
     ``separate`` an edge in a relation per source. A gene keeps its ``max_degree`` strongest edges
@@ -146,6 +150,7 @@ class GraphSettings:
     """
 
     preset: str = ""
+    databases: str = "databases"
     folder: str = ""
     sources: tuple[GraphSource, ...] = ()
     min_set_size: int = 4

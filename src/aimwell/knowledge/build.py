@@ -26,6 +26,7 @@ from aimwell.knowledge.known_targets import build_known_targets
 from aimwell.knowledge.licences import commercial_sources, require_commercial
 from aimwell.knowledge.merging import build_relations, records_of, relation_name
 from aimwell.knowledge.parquet import hash_of
+from aimwell.knowledge.presets import with_preset
 from aimwell.knowledge.prior_sources import PRIOR_NAMES, read_prior
 from aimwell.knowledge.set_sources import SET_NAMES, read_sets
 from aimwell.knowledge.sources.starter import read_starter_graph
@@ -39,7 +40,7 @@ EVIDENCE = {**NAMES, **SET_NAMES, **PRIOR_NAMES}
 
 
 def build_graph(config: RunConfig) -> TargetGraph:
-    """Build the graph of ``[graph]``: the starter graph, a graph folder, or databases.
+    """Build the graph of ``[graph]``: a preset, a graph folder, or databases.
 
     From databases, the nodes are the protein-coding genes with at least one edge or set
     membership, and the sets that pass ``without_leaks`` and ``within_sizes``. Relations are those
@@ -54,6 +55,7 @@ def build_graph(config: RunConfig) -> TargetGraph:
         GraphError: A graph folder that was changed, databases without a single edge, or none that
             ``licence`` allows.
     """
+    config = with_preset(config)
     if config.graph.preset or config.graph.folder:
         return _built_before(config)
     if not config.identifiers.hgnc:
@@ -106,6 +108,7 @@ def identifier_table(config: RunConfig, graph: TargetGraph) -> IdentifierTable:
 
     It is the HGNC table of ``identifiers.hgnc`` or, where none is named, the graph's own genes.
     """
+    config = with_preset(config)
     if config.identifiers.hgnc:
         return hgnc_table(config)
     return IdentifierTable.from_graph(graph)

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from aimwell.config import RunConfig
 from aimwell.errors import RunError, some
+from aimwell.knowledge.presets import with_preset
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.keys import Keys, keys_of, verify_unchanged
 from aimwell.pipeline.progress import Progress, Silent
@@ -64,6 +65,7 @@ def run(
         AimwellError: Input, design, labels or folder cannot be used; nothing was written.
     """
     tell = progress or Silent()
+    config = with_preset(config)  # the files of a preset are inputs like all others
     folder = Path(config.run.output)
     refuse_foreign(folder)
     held = folder.exists()  # another run may make it while this one reads
