@@ -61,6 +61,8 @@ SECTIONS = {
     "[[graph.sources]]": config.GraphSource,
     "[cohort]": config.CohortSettings,
     "[[cohort.matrices]]": config.MatrixSettings,
+    "[[cohort.tables]]": config.TableSettings,
+    "[[cohort.features]]": config.FeatureSettings,
     "[cohort.sheet]": config.SheetSettings,
     "[[contrasts]]": config.ContrastSettings,
     "[known_targets]": config.LabelSettings,
@@ -110,6 +112,8 @@ def literal(value: object) -> str:
         return f'`"{value}"`'
     if isinstance(value, tuple):
         return "`[]`"
+    if dataclasses.is_dataclass(value):
+        return "`{}`"
     return f"`{value}`"
 
 

@@ -17,6 +17,7 @@ WHOLE: dict[str, Any] = {
     "cohort": {
         "sheet": {"path": "samples.tsv"},
         "matrices": [{"path": "rna.tsv", "layer": "rna", "kind": "rna", "unit": "counts"}],
+        "tables": [{"path": "p.csv", "name": "p", "kind": "protein", "reader": "limma"}],
     },
     "contrasts": [
         {"name": "c", "layer": "rna", "condition": "arm", "case": "a", "control": "b"},
@@ -105,6 +106,7 @@ def test_every_number_of_a_run_file_has_a_range() -> None:
         "run": config.RunSettings,
         "identifiers": config.IdentifierSettings,
         "cohort.matrices": config.MatrixSettings,
+        "cohort.tables": config.TableSettings,
         "graph": config.GraphSettings,
         "known_targets.sources": config.LabelSource,
         "known_targets.check": config.LabelSource,

@@ -47,6 +47,8 @@ class Evidence:
             blocks that saw the gene).
         sources: The files behind the numbers.
         steps: Rows in and out of every step.
+        features: Name → genes × columns of numbers that describe genes and are no test of them,
+            each over its own sorted genes; NaN is missing.
 
     Raises:
         AlignmentError: Blocks with different genes.
@@ -58,6 +60,7 @@ class Evidence:
     across: pd.DataFrame
     sources: tuple[Source, ...] = ()
     steps: tuple[Step, ...] = field(default=(), compare=False)
+    features: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, block in self.blocks.items():
@@ -92,4 +95,4 @@ class Evidence:
         across["coverage"] = across["coverage"].fillna(0.0)
         if "discordance_class" in across:
             across["discordance_class"] = across["discordance_class"].fillna("undetermined")
-        return Evidence(blocks, self.kinds, across, self.sources, self.steps)
+        return Evidence(blocks, self.kinds, across, self.sources, self.steps, self.features)

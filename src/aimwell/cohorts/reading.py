@@ -34,6 +34,8 @@ def read_cohort(config: RunConfig, table: IdentifierTable) -> Cohort:
         ConfigError: A ``subject_pattern`` that is no regular expression with one group.
     """
     settings = config.cohort
+    if not settings.matrices:  # finished results alone
+        return Cohort({}, pd.DataFrame({"subject": pd.Series(dtype=str)}))
     steps: list[Step] = []
     sheet_path = config.path(settings.sheet.path)
     sheet = read_sheet(sheet_path, settings.sheet)

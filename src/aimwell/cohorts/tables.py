@@ -52,7 +52,7 @@ def open_table(path: Path, what: str, *, comment: str = "") -> TextTable:
     top = next((i for i, line in enumerate(lines) if _is_header(line, comment)), None)
     if top is None:
         raise InputError(f"{where} has no header below its comments; it should be {what}")
-    delimiter = _delimiter(lines[top], where)
+    delimiter = delimiter_of(lines[top], where)
     header = _header(lines[top], delimiter, where)
     if not any(line.strip() for line in lines[top + 1 :]):
         raise InputError(f"{where} has a header but no rows below it; it should be {what}")
@@ -63,7 +63,12 @@ def _is_header(line: str, comment: str) -> bool:
     return bool(line.strip()) and not (comment and line.startswith(comment))
 
 
-def _delimiter(line: str, where: str) -> str:
+def delimiter_of(line: str, where: str) -> str:
+    """Find what parts the cells of a header: a tab, or the more frequent of comma and semicolon.
+
+    Raises:
+        InputError: None of them is there.
+    """
     outside = re.sub(r'"[^"]*"', "", line)
     if "\t" in outside:
         return "\t"

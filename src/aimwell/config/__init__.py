@@ -2,10 +2,13 @@
 
 from aimwell.config.cohort import (
     COHORT_READERS,
+    TABLE_READERS,
     CohortSettings,
     ContrastSettings,
+    FeatureSettings,
     MatrixSettings,
     SheetSettings,
+    TableSettings,
 )
 from aimwell.config.knowledge import (
     DEFAULT_CHANNELS,
@@ -38,9 +41,11 @@ __all__ = [
     "MAPPING_READERS",
     "PRIOR_READERS",
     "SET_READERS",
+    "TABLE_READERS",
     "CohortSettings",
     "ContrastSettings",
     "ExplainSettings",
+    "FeatureSettings",
     "GraphSettings",
     "GraphSource",
     "IdentifierSettings",
@@ -52,6 +57,7 @@ __all__ = [
     "RunConfig",
     "RunSettings",
     "SheetSettings",
+    "TableSettings",
     "config_from",
     "read_config",
 ]

@@ -4,7 +4,7 @@ import difflib
 import re
 from typing import Final
 
-from aimwell.config.cohort import COHORT_READERS, NORMALISATIONS
+from aimwell.config.cohort import COHORT_READERS, NORMALISATIONS, TABLE_READERS
 from aimwell.config.knowledge import (
     EDGE_RELATIONS,
     ID_TYPES,
@@ -12,6 +12,7 @@ from aimwell.config.knowledge import (
     LABEL_READERS,
     LICENCES,
     MAPPING_READERS,
+    PRESETS,
     PRIOR_READERS,
     SET_READERS,
     GraphSource,
@@ -40,7 +41,7 @@ def check_choices(config: RunConfig, where: str) -> None:
         ("cohort.sheet.samples_in", config.cohort.sheet.samples_in, ("rows", "columns")),
     ]
     if graph.preset:
-        choices.append(("graph.preset", graph.preset, ("starter",)))
+        choices.append(("graph.preset", graph.preset, PRESETS))
     readers = (*INTERACTION_READERS, *SET_READERS, *PRIOR_READERS)
     choices.append(("graph.merge", graph.merge, ("noisy_or", "max", "separate")))
     choices.append(("graph.licence", graph.licence, LICENCES))
@@ -61,6 +62,11 @@ def check_choices(config: RunConfig, where: str) -> None:
             ("cohort.matrices.normalise", matrix.normalise or "none", NORMALISATIONS),
             ("cohort.matrices.genes_in", matrix.genes_in, ("rows", "columns")),
         ]
+    for table in config.cohort.tables:
+        choices += [
+            ("cohort.tables.kind", table.kind, ("rna", "protein")),
+            ("cohort.tables.reader", table.reader, TABLE_READERS),
+        ]
     for label in (*config.known_targets.sources, *config.known_targets.check):
         choices.append(("known_targets.sources.reader", label.reader, LABEL_READERS))
     _check_days(config, where)
@@ -76,11 +82,30 @@ def check_choices(config: RunConfig, where: str) -> None:
 
 def _check_contrasts(config: RunConfig, where: str) -> None:
     layers = {m.layer for m in config.cohort.matrices}
-    names = [c.name for c in config.contrasts]
-    if not names:
+    ready = [t.name for t in config.cohort.tables]
+    names = [*(c.name for c in config.contrasts), *ready, *(f.name for f in config.cohort.features)]
+    if config.cohort.matrices and not config.cohort.sheet.path:
+        raise ConfigError(
+            f"{where}: the key 'cohort.sheet' is missing; matrices need their samples"
+        )
+    if not config.cohort.matrices and not ready:
+        raise ConfigError(
+            f"{where}: the key 'cohort.matrices' is missing; name measurements there, or finished "
+            "results in [[cohort.tables]]"
+        )
+    if not config.contrasts and not ready:
         raise ConfigError(f"{where}: name at least one contrast in [[contrasts]]")
     if len(set(names)) < len(names):
-        raise ConfigError(f"{where}: two contrasts share a name: {some(names)}")
+        what = (
+            "contrasts, tables or features" if len(names) > len(config.contrasts) else "contrasts"
+        )
+        raise ConfigError(f"{where}: two {what} share a name: {some(names)}")
+    for name in names[len(config.contrasts) :]:
+        if not name.strip() or not name.isprintable() or name == "graph":
+            raise ConfigError(
+                f"{where}: cohort.tables.name or cohort.features.name = {name!r} must be printable "
+                "text other than 'graph', since it begins the names of columns"
+            )
     for contrast in config.contrasts:
         if not contrast.name.strip() or not contrast.name.isprintable():
             raise ConfigError(

@@ -32,6 +32,8 @@ COHORT_READERS: Final = (
     "rppa",
 )
 
+#: Readers of finished results that ``[[cohort.tables]]`` may name.
+TABLE_READERS: Final = ("deseq2", "limma", "edger", "summary")
 #: How the samples of a layer are brought to one level before a test.
 NORMALISATIONS: Final = ("none", "median", "quantile", "variance_stabilising")
 
@@ -88,12 +90,49 @@ class SheetSettings:
 
 
 @dataclass(frozen=True)
-class CohortSettings:
-    """Matrices, their sheet, and what to do with samples that only one of them knows."""
+class TableSettings:
+    """One table of finished results: effects per gene that another program or site estimated.
 
-    matrices: tuple[MatrixSettings, ...]
-    sheet: SheetSettings
+    ``reader`` is one of ``TABLE_READERS``. ``samples`` is the number of samples behind the table
+    where it does not say. An RNA and a protein table with the same ``compares`` give the
+    discordance where no contrast does. ``names_in`` is the column of the genes, by default the
+    first.
+    """
+
+    name: str
+    path: str
+    kind: str
+    reader: str
+    samples: int = 0
+    compares: str = ""
+    names_in: str = ""
+    licence: str = "unknown"
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """One table of genes × numbers that the networks get as a block of features."""
+
+    name: str
+    path: str
+    names_in: str = ""
+    licence: str = "unknown"
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class CohortSettings:
+    """Matrices, their sheet, and what to do with samples that only one of them knows.
+
+    ``tables`` and ``features`` are finished; with ``tables`` a run needs no matrix and no sheet.
+    """
+
+    matrices: tuple[MatrixSettings, ...] = ()
+    sheet: SheetSettings = SheetSettings("")
     unmatched_samples: str = "refuse"
+    tables: tuple[TableSettings, ...] = ()
+    features: tuple[FeatureSettings, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +141,7 @@ class ContrastSettings:
 
     ``subject`` names the column that pairs samples; ``batch`` and ``covariates`` are columns of
     the sheet that enter the model; ``where`` keeps the samples whose columns have these values.
+    ``hidden_batches`` puts common variation that nobody wrote down into the model too.
     """
 
     name: str
@@ -114,3 +154,4 @@ class ContrastSettings:
     covariates: tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
     accept_confounding: bool = False
+    hidden_batches: bool = False

@@ -13,6 +13,7 @@ RANGES: Final = {
     "run.jobs": "[1, 1024]",
     "identifiers.min_mapped": "[0, 1]",
     "cohort.matrices.min_cells": "[1, inf)",
+    "cohort.tables.samples": "[0, inf)",
     "graph.min_set_size": "[1, inf)",
     "graph.max_set_size": "[1, inf)",
     "graph.min_complex_size": "[1, inf)",

@@ -131,7 +131,8 @@ def _shares(
     themselves are worth, the neighbours' shares what flows along them.
     """
     shares = {}
-    for kind in ("rna", "protein"):
+    described = any(b.kind == "features" for b in task.blocks)
+    for kind in ("rna", "protein", *(["features"] if described else [])):
         columns = [b.name for b in task.blocks if b.kind == kind]
         own = float(nodes.loc[[gene], columns].to_numpy().sum())
         shares[f"own {kind}"] = own

@@ -12,6 +12,8 @@ SOURCES = {
     "own protein": "its own protein",
     "neighbours' rna": "RNA changes around it",
     "neighbours' protein": "protein changes around it",
+    "own features": "its own features",
+    "neighbours' features": "features around it",
     "known-target neighbours": "known targets around it",
     "interactions": "its interactions",
     "pathways and complexes": "its pathways and complexes",

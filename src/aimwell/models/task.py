@@ -211,6 +211,7 @@ def build_task(
     )
     families = graph.nodes[GENE]["family"].astype(str).reindex(genes)
     blocks = [_evidence_block(n, evidence, genes) for n in sorted(evidence.blocks)]
+    blocks += [_feature_block(n, evidence, genes) for n in sorted(evidence.features)]
     blocks.append(_degree_block(graph, genes))
     return TargetTask(
         graph=graph,
@@ -343,6 +344,14 @@ def _evidence_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
     values = _standardise(raw[list(EVIDENCE_FEATURES)].to_numpy(float))
     values *= np.array(FEATURE_SCALE, dtype=np.float32)
     return Block(name, evidence.kinds[name], EVIDENCE_FEATURES, values)
+
+
+def _feature_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
+    values = evidence.features[name].reindex(genes)
+    columns = tuple(str(c) for c in values.columns)
+    # as much weight for the block as for one number, however many columns it has
+    scaled = _standardise(values.to_numpy(float)) / np.float32(np.sqrt(max(len(columns), 1)))
+    return Block(name, "features", columns, scaled)
 
 
 def _degree_block(graph: TargetGraph, genes: pd.Index) -> Block:

@@ -17,8 +17,11 @@ def save_evidence(evidence: Evidence, folder: Path) -> None:
     """Write one Parquet file per block and the rest as JSON; blocks keep their order."""
     for number, block in enumerate(evidence.blocks.values()):
         block.to_parquet(folder / f"block{number}.parquet")
+    for number, values in enumerate(evidence.features.values()):
+        values.to_parquet(folder / f"features{number}.parquet")
     evidence.across.to_parquet(folder / "across.parquet")
     facts = {
+        "features": list(evidence.features),
         "kinds": {k: evidence.kinds[k] for k in evidence.blocks},
         "sources": evidence.sources,
         "steps": evidence.steps,
@@ -35,7 +38,11 @@ def load_evidence(folder: Path) -> Evidence:
         for number, name in enumerate(kinds)
     }
     across = pd.read_parquet(folder / "across.parquet")
-    return Evidence(blocks, kinds, across, sources_of(facts), steps_of(facts))
+    features = {
+        name: pd.read_parquet(folder / f"features{number}.parquet")
+        for number, name in enumerate(facts["features"])
+    }
+    return Evidence(blocks, kinds, across, sources_of(facts), steps_of(facts), features)
 
 
 def save_known(known: KnownTargets, folder: Path) -> None:
