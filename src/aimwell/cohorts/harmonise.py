@@ -13,6 +13,7 @@ from aimwell.cohorts.detection import compare_detection
 from aimwell.cohorts.differential import LinearFit, fit_linear, moderate, normal_se
 from aimwell.cohorts.discordance import compare_layers, effect_covariance
 from aimwell.cohorts.evidence import BLOCK_COLUMNS, DETECTION_COLUMNS, Evidence
+from aimwell.cohorts.hidden import find_hidden_batches, with_hidden_batches
 from aimwell.cohorts.normalise import normalise
 from aimwell.cohorts.shrinkage import shrink_effects
 from aimwell.config import ContrastSettings
@@ -114,6 +115,11 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
         values, weights = ready.values, ready.weights
     else:
         values, design = _on_one_level(values, layer, design)
+    hidden = find_hidden_batches(values, design)
+    if contrast.hidden_batches:
+        design = with_hidden_batches(design, hidden)
+    elif hidden.share:
+        design = replace(design, notes=(*design.notes, *hidden.notes))
     fit = fit_linear(values, design, weights)
     peptides = _peptide_counts(layer, fit.genes, contrast, steps)
     # log values of RNA have lost their counts, and with them the weights; the trend stands in

@@ -1,0 +1,198 @@
+"""Batches that nobody wrote down: common variation that the model of a contrast leaves over.
+
+Surrogate variables after Leek and Storey (2007), PLoS Genet 3:e161; how many there are by parallel
+analysis (Buja and Eyuboglu 1992, Multivariate Behav Res 27:509). Written from the papers.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from aimwell.cohorts.design import Design
+from aimwell.cohorts.differential import fit_linear
+from aimwell.errors import DesignError
+
+#: Genes with the most left over are searched; a hidden batch that only others show is small.
+MOST_GENES: Final = 2000
+PERMUTATIONS: Final = 20
+#: A direction counts if at most this share of the permuted data has a larger one.
+LARGER_BY_CHANCE: Final = 0.05
+MAX_HIDDEN: Final = 10
+#: Share of the condition that a hidden batch explains above which the reader is warned.
+ENTANGLED: Final = 0.5
+
+
+@dataclass(frozen=True)
+class HiddenBatches:
+    """Common variation besides the model.
+
+    Attributes:
+        variates: Samples × ``hidden_1`` …, each with mean 0 and standard deviation 1; no columns
+            where none was found.
+        share: Part of what the model left over that each of them takes, in [0, 1].
+        with_condition: R² of the condition on each of them, in [0, 1].
+        notes: In words.
+    """
+
+    variates: pd.DataFrame
+    share: tuple[float, ...]
+    with_condition: tuple[float, ...]
+    notes: tuple[str, ...]
+
+
+def find_hidden_batches(values: pd.DataFrame, design: Design, *, seed: int = 0) -> HiddenBatches:
+    """Search what the model leaves over for variation that many genes share.
+
+    A hidden batch may coincide with the condition; its place in every sample is therefore read
+    from the genes that show it, before the condition is taken out of them.
+
+    Args:
+        values: Samples × genes, log2 scale, NaN is missing.
+        design: The model.
+        seed: Of the permutations that say how large chance is.
+
+    Example:
+        >>> from aimwell.cohorts.design import build_design
+        >>> from aimwell.config import ContrastSettings
+        >>> ids = [f"s{i:02d}" for i in range(12)]
+        >>> sheet = pd.DataFrame({"subject": ids, "arm": list("xy") * 6}, index=ids)
+        >>> design = build_design(sheet, ids, ContrastSettings("c", "rna", "arm", "x", "y"))
+        >>> rng = np.random.default_rng(1)
+        >>> noise = pd.DataFrame(rng.normal(size=(12, 300)), ids, [f"g{i}" for i in range(300)])
+        >>> batch = np.repeat([0, 1], 6)[:, None] * rng.normal(size=300)
+        >>> find_hidden_batches(noise, design).variates.shape[1]
+        0
+        >>> find_hidden_batches(noise + 2 * batch, design).variates.shape[1]
+        1
+    """
+    fit = fit_linear(values, design)
+    whole = np.flatnonzero(fit.observed.all(axis=0) & (fit.df > 0))
+    spread = np.sum(fit.residuals[:, whole] ** 2, axis=0)
+    whole = whole[spread > 0]
+    order = np.argsort(-np.sum(fit.residuals[:, whole] ** 2, axis=0), kind="stable")
+    genes = np.sort(whole[order[:MOST_GENES]])
+    basis = _basis(design.matrix.to_numpy(float))
+    free = len(design.samples) - basis.shape[1]
+    nothing = pd.DataFrame(index=design.samples)
+    if len(genes) < 2 * len(design.samples) or free < 3:
+        why = f"{len(genes)} complete genes and {free} degrees of freedom are too few to search"
+        return HiddenBatches(nothing, (), (), (f"hidden batches: {why}",))
+    rest = fit.residuals[:, genes]
+    square, left = _directions(rest)
+    found = _count(rest, basis, square, free, seed)
+    y = values.loc[design.samples, fit.genes[genes]].to_numpy(float)
+    model = design.matrix.drop(columns=design.coefficient).to_numpy(float)
+    y = _without(_basis(model), y)
+    case = design.matrix[[design.coefficient]].to_numpy(float)
+    variates: list[np.ndarray] = []
+    for k in range(found):
+        variate = _surrogate(left[:, k], rest, y)
+        earlier = np.column_stack([model, *variates]) if variates else model
+        variate = _without(_basis(earlier), variate[:, None])[:, 0]
+        variates.append(variate / max(float(variate.std(ddof=1)), 1e-300))
+    condition = _without(_basis(model), case)[:, 0]
+    agreement = tuple(
+        float((condition @ v) ** 2 / ((condition @ condition) * (v @ v))) for v in variates
+    )
+    names = [f"hidden_{k + 1}" for k in range(found)]
+    table = pd.DataFrame(np.array(variates).T, design.samples, names) if found else nothing
+    share = tuple(float(s) for s in square[:found] / square.sum())
+    return HiddenBatches(table, share, agreement, _words(design, share, agreement))
+
+
+def with_hidden_batches(design: Design, hidden: HiddenBatches) -> Design:
+    """Add hidden batches to the model of a contrast, and say what that costs.
+
+    Raises:
+        DesignError: Too few samples for the additional terms.
+    """
+    extra = hidden.variates
+    if not extra.shape[1]:
+        return design
+    matrix = pd.concat([design.matrix, extra], axis=1)
+    if len(matrix) <= matrix.shape[1]:
+        raise DesignError(
+            f"contrast '{design.contrast}' has {len(matrix)} samples for {matrix.shape[1]} "
+            "coefficients with hidden batches; leave hidden_batches out"
+        )
+    others = matrix.drop(columns=design.coefficient).to_numpy(float)
+    case = matrix[[design.coefficient]].to_numpy(float)
+    blocks = _basis(design.matrix.to_numpy(float)[:, : design.n_blocks])
+    left = float(np.sum(_without(_basis(others), case) ** 2))
+    information = left / float(np.sum(_without(blocks, case) ** 2))
+    note = (
+        f"{extra.shape[1]} hidden batches are in the model, which leaves {information:.0%} of the "
+        f"information on the condition ({design.information:.0%} without them)"
+    )
+    return replace(
+        design,
+        matrix=matrix,
+        vector=(*design.vector, *(0.0 for _ in extra.columns)),
+        information=information,
+        notes=(*design.notes, *hidden.notes, note),
+    )
+
+
+def _count(rest: np.ndarray, basis: np.ndarray, square: np.ndarray, free: int, seed: int) -> int:
+    """Count directions that are larger than those of genes permuted one by one."""
+    rng = np.random.default_rng([seed, 7])
+    larger = np.zeros(free)
+    shares = square[:free] / square[:free].sum()
+    for _ in range(PERMUTATIONS):
+        mixed = _without(basis, rng.permuted(rest, axis=0))
+        chance = _directions(mixed)[0][:free]
+        larger += chance / chance.sum() >= shares
+    real = larger / PERMUTATIONS <= LARGER_BY_CHANCE
+    ended = np.flatnonzero(~real)
+    return min(int(ended[0]) if len(ended) else free, MAX_HIDDEN, max(free - 2, 0))
+
+
+def _surrogate(direction: np.ndarray, rest: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Read a direction from the genes that show it, with the condition still in them."""
+    r = np.corrcoef(direction, rest.T)[0, 1:]
+    n = len(direction)
+    t = r * np.sqrt((n - 2) / np.maximum(1 - r**2, 1e-12))
+    p = 2 * special.stdtr(n - 2, -np.abs(t))
+    # share of genes that show it, from the flat part of the p-values (Storey 2002)
+    shown = 1 - min(1.0, 2 * float((p > 0.5).mean()))
+    top = np.argsort(p, kind="stable")[: max(int(shown * len(p)), 10)]
+    square, left = _directions(y[:, np.sort(top)])
+    # by covariance: of a batch that nearly is the condition, little is left in the direction
+    best = int(np.argmax(np.abs(left.T @ direction) * np.sqrt(square)))
+    variate = left[:, best]
+    return variate if variate @ direction > 0 else -variate
+
+
+def _directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared singular values, largest first, and left singular vectors of a wide matrix."""
+    square, left = np.linalg.eigh(x @ x.T)
+    return np.maximum(square[::-1], 0.0), left[:, ::-1]
+
+
+def _basis(matrix: np.ndarray) -> np.ndarray:
+    u, s, _ = np.linalg.svd(matrix, full_matrices=False)
+    return np.asarray(u[:, s > 1e-10 * s.max()])
+
+
+def _without(basis: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.asarray(x - basis @ (basis.T @ x))
+
+
+def _words(
+    design: Design, share: tuple[float, ...], agreement: tuple[float, ...]
+) -> tuple[str, ...]:
+    if not share:
+        return ()
+    notes = [
+        f"hidden batches: {len(share)} directions of common variation besides the model take "
+        f"{sum(share):.0%} of what it leaves over; R² with the condition up to {max(agreement):.2f}"
+    ]
+    if max(agreement) > ENTANGLED:
+        notes.append(
+            f"a hidden batch explains more than half of '{design.coefficient}'; look for "
+            "what distinguishes these samples besides the condition"
+        )
+    return tuple(notes)
