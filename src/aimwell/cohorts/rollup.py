@@ -11,7 +11,8 @@ from aimwell.errors import AlignmentError, some
 from aimwell.provenance import Step
 
 _MAX_ROUNDS: Final = 20
-_TOLERANCE: Final = 1e-6
+#: Rounds end when the residuals fall by less than this share of their sum.
+_TOLERANCE: Final = 1e-4
 Array = npt.NDArray[np.float64]
 
 

@@ -1,7 +1,7 @@
 """Tables of vendors' programs: text and numbers side by side, in text or Parquet files."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,19 +37,18 @@ class VendorTable:
     Attributes:
         where: The file, for messages.
         what: What it should be, for messages.
-        table: All columns, as text or as the file types them.
+        header: Names of the columns, in file order.
+        rows: How many rows there are.
+        read: Gives the column at a position, as text or as the file types it.
         lines: Number of each row in the file, counted from 1.
     """
 
     where: str
     what: str
-    table: Any
+    header: Sequence[str]
+    rows: int
+    read: Callable[[int], Any]
     lines: Sequence[int]
-
-    @property
-    def header(self) -> list[str]:
-        """Names of the columns, in file order."""
-        return list(self.table.column_names)
 
     def find(self, *names: str) -> str:
         """Give the first of these columns that the file has, whatever its case and marks."""
@@ -72,12 +71,20 @@ class VendorTable:
         cells = self._column(column)
         if not pa.types.is_string(cells.type):
             cells = pc.cast(cells, pa.string())
-        return np.array([(cell or "").strip() for cell in cells.to_pylist()], dtype=object)
+        # long tables repeat few names many times
+        coded = pc.utf8_trim_whitespace(cells.fill_null("")).dictionary_encode()
+        names = np.array(coded.dictionary.to_pylist(), dtype=object)
+        return np.asarray(names[coded.indices.to_numpy()])
 
     def flags(self, column: str) -> "np.ndarray[Any, Any]":
         """Give a column of yes and no; a missing column or cell is no."""
         if not column:
-            return np.zeros(self.table.num_rows, bool)
+            return np.zeros(self.rows, bool)
+        cells = self._column(column)
+        if pa.types.is_boolean(cells.type):
+            return np.asarray(cells.fill_null(False).to_numpy(zero_copy_only=False), bool)
+        if not pa.types.is_string(cells.type):
+            return np.asarray(self.numbers(column) == 1)
         return np.array([cell.lower() in _YES for cell in self.text(column)], bool)
 
     def numbers(self, column: str, missing: Iterable[str] = ()) -> "np.ndarray[Any, Any]":
@@ -100,12 +107,13 @@ class VendorTable:
         return values
 
     def _column(self, column: str) -> Any:
-        if self.header.count(column) > 1:
+        if (times := list(self.header).count(column)) > 1:
             raise InputError(
-                f"{self.where} has the column '{column}' {self.header.count(column)} times; "
+                f"{self.where} has the column '{column}' {times} times; "
                 "rename or remove the extra ones"
             )
-        return self.table.column(column).combine_chunks()
+        cells = self.read(list(self.header).index(column))
+        return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
 
     def _parse(self, column: str, missing: frozenset[str]) -> "np.ndarray[Any, Any]":
         cells = self.text(column)
@@ -180,19 +188,32 @@ def open_vendor_table(path: Path, what: str) -> VendorTable:
         )
     if not parsed.num_rows:
         raise InputError(f"{opened.where} has a header but no rows below it; it should be {what}")
-    return VendorTable(opened.where, what, parsed.rename_columns(list(opened.header)), lines)
+    return VendorTable(
+        opened.where, what, list(opened.header), parsed.num_rows, parsed.column, lines
+    )
 
 
 def _open_parquet(path: Path, what: str) -> VendorTable:
-    try:
-        table = parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
+    def damaged(error: Exception) -> InputError:
+        return InputError(
             f"'{path}' is a damaged Parquet file ({error}); it should be {what}; write it again"
-        ) from error
-    if not table.num_rows:
+        )
+
+    def read(position: int) -> Any:
+        # a report has dozens of columns and millions of rows: only what is asked for is read
+        try:
+            return parquet.read_table(path, columns=[header[position]]).column(0)
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(error) from error
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            header, rows = list(file.schema_arrow.names), file.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(error) from error
+    if not rows:
         raise InputError(f"'{path}' has no rows; it should be {what}")
-    return VendorTable(f"'{path}'", what, table, range(1, table.num_rows + 1))
+    return VendorTable(f"'{path}'", what, header, rows, read, range(1, rows + 1))
 
 
 class Sieve:

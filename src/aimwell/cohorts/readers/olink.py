@@ -94,8 +94,8 @@ def _mentions_control(names: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 
 
 def _quality(table: VendorTable) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-    warned = np.zeros(table.table.num_rows, bool)
-    failed = np.zeros(table.table.num_rows, bool)
+    warned = np.zeros(table.rows, bool)
+    failed = np.zeros(table.rows, bool)
     for name in ("QC_Warning", "SampleQC", "AssayQC", "Assay_Warning"):
         if found := table.find(name):
             marks = np.array([cell.lower() for cell in table.text(found)], dtype=object)
