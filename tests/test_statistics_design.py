@@ -1,10 +1,13 @@
 """Which samples are compared, by which model, and when that must not be done."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from aimwell.cohorts.design import build_design
+from aimwell.cli.options import read_run_file
+from aimwell.cohorts.design import build_design, confounding_stain
 from aimwell.config import ContrastSettings
 from aimwell.errors import ConfoundedError, DesignError
 
@@ -191,3 +194,25 @@ def test_a_measured_sample_without_a_row_in_the_sheet_is_refused():
     sheet = sheet_of("xxyy")
     with pytest.raises(DesignError, match="1 measured samples have no row"):
         build_design(sheet, [*sheet.index, "s99"], contrast())
+
+
+def test_the_information_of_a_paired_contrast_is_what_the_batch_leaves_within_subjects():
+    # in half of the subjects the batch is the arm, in the others it says nothing
+    subject, batch = [f"p{i // 2}" for i in range(16)], list("11" * 4 + "21" * 4)
+    sheet = sheet_of("xy" * 8, subject=subject, batch=batch)
+    design = build_design(sheet, sheet.index, contrast(subject="subject", batch="batch"))
+    assert design.information == pytest.approx(0.5)
+
+
+def test_accepted_confounding_stains_every_result_and_nothing_else_does():
+    refused = {"verdict": "refuse", "information_retained": 0.19}
+    fine = {"verdict": "warn", "information_retained": 0.3}
+    assert "19% of the information on 'bad'" in confounding_stain({"bad": refused, "good": fine})
+    assert confounding_stain({"good": fine}) == ""
+
+
+def test_the_option_accepts_the_confounding_of_every_contrast():
+    example = Path(__file__).resolve().parents[1] / "examples" / "coad" / "coad.toml"
+    config = read_run_file(example, "data", accept_confounding=True)
+    assert all(c.accept_confounding for c in config.contrasts)
+    assert not any(c.accept_confounding for c in read_run_file(example, "data").contrasts)

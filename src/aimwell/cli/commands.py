@@ -13,6 +13,7 @@ import aimwell
 from aimwell.cli.answer import Answer
 from aimwell.cli.graph import graph_app
 from aimwell.cli.options import (
+    AcceptConfounding,
     AllowLeak,
     AsOf,
     Data,
@@ -105,6 +106,7 @@ def run(  # noqa: PLR0913, PLR0917  one option each
     output: Output = "",
     jobs: Jobs = 0,
     allow_leak: AllowLeak = False,
+    accept_confounding: AcceptConfounding = False,
     as_of: AsOf = "",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -120,7 +122,15 @@ def run(  # noqa: PLR0913, PLR0917  one option each
         from aimwell.pipeline.run import run as run_pipeline
 
         begun = time.monotonic()
-        config = read_run_file(file, data, output, jobs, allow_leak=allow_leak, as_of=as_of)
+        config = read_run_file(
+            file,
+            data,
+            output,
+            jobs,
+            allow_leak=allow_leak,
+            as_of=as_of,
+            accept_confounding=accept_confounding,
+        )
         result = run_pipeline(config, progress=bars)
         seconds = time.monotonic() - begun
         bars.finish()

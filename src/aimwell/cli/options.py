@@ -28,6 +28,13 @@ AllowLeak = Annotated[
         "--allow-leak", help="Keep what encodes the known targets, and mark every result."
     ),
 ]
+AcceptConfounding = Annotated[
+    bool,
+    typer.Option(
+        "--accept-confounding",
+        help="Test contrasts that the gate refuses as nearly confounded, and mark every result.",
+    ),
+]
 AsOf = Annotated[
     str,
     typer.Option(
@@ -36,7 +43,7 @@ AsOf = Annotated[
 ]
 
 
-def read_run_file(
+def read_run_file(  # noqa: PLR0913  one option each
     file: Path,
     data: str,
     output: str = "",
@@ -45,6 +52,7 @@ def read_run_file(
     licence: str = "",
     allow_leak: bool = False,
     as_of: str = "",
+    accept_confounding: bool = False,
 ) -> "RunConfig":
     """Read the run file, with what the options of a command replace in it."""
     from aimwell.config import read_config
@@ -53,6 +61,9 @@ def read_run_file(
     config = read_config(
         file, data=data, output=output, licence=licence, allow_leak=allow_leak, as_of=as_of
     )
+    if accept_confounding:
+        accepted = (dataclasses.replace(c, accept_confounding=True) for c in config.contrasts)
+        config = dataclasses.replace(config, contrasts=tuple(accepted))
     if jobs:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
     return with_preset(config)

@@ -1,7 +1,7 @@
 """Which samples a contrast compares, the model that compares them, and whether it may be tested."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -121,6 +121,29 @@ def build_design(
         notes=tuple(notes),
         steps=tuple(steps),
     )
+
+
+def confounding_stain(designs: Mapping[str, Mapping[str, object]]) -> str:
+    """Say in one sentence which contrasts were tested although the gate refused them.
+
+    Args:
+        designs: Contrast → facts with ``verdict`` and ``information_retained``.
+
+    Returns:
+        The sentence that every result has to carry; empty where no contrast was refused.
+
+    Example:
+        >>> confounding_stain({"a": {"verdict": "refuse", "information_retained": 0.19}})
+        "Confounding was accepted: batch and covariates leave 19% of the information on 'a'."
+    """
+    refused = [
+        f"{facts['information_retained']:.0%} of the information on '{name}'"
+        for name, facts in sorted(designs.items())
+        if facts.get("verdict") == "refuse"
+    ]
+    if not refused:
+        return ""
+    return f"Confounding was accepted: batch and covariates leave {', '.join(refused)}."
 
 
 def _select(
@@ -311,18 +334,26 @@ def _nuisance_names(contrast: ContrastSettings) -> str:
     return " and ".join(f"'{name}'" for name in names)
 
 
+def grade(information: float) -> Verdict:
+    """Give the verdict that a share of information retained deserves."""
+    if information >= ACCEPT_INFORMATION:
+        return "accept"
+    return "warn" if information >= WARN_INFORMATION else "refuse"
+
+
 def _judge(
     information: float, sheet: pd.DataFrame, contrast: ContrastSettings, notes: list[str]
 ) -> Verdict:
     what = f"{information:.0%} of the information on '{contrast.condition}'"
-    if information >= ACCEPT_INFORMATION:
-        return "accept"
-    if information >= WARN_INFORMATION:
+    verdict = grade(information)
+    if verdict == "accept":
+        return verdict
+    if verdict == "warn":
         notes.append(
             f"{_nuisance_names(contrast)} leave {what} ({_aliased(sheet, contrast)}); "
             "effects are less precise than the number of samples suggests"
         )
-        return "warn"
+        return verdict
     if not contrast.accept_confounding:
         raise ConfoundedError(
             f"contrast '{contrast.name}': {_nuisance_names(contrast)} leave {what}, at least "
@@ -330,7 +361,7 @@ def _judge(
             "set accept_confounding = true to go on with every target marked as confounded"
         )
     notes.append(f"{_nuisance_names(contrast)} leave {what}; accepted by accept_confounding")
-    return "refuse"
+    return verdict
 
 
 def _check_column(sheet: pd.DataFrame, column: str, contrast: ContrastSettings) -> None:

@@ -98,6 +98,9 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
     layer = cohort.layers[contrast.layer]
     design = build_design(cohort.samples, layer.values.index, contrast)
     steps = [replace(s, name=f"{contrast.name}: {s.name}") for s in design.steps]
+    if design.verdict == "refuse":
+        count = len(design.samples)
+        steps.append(Step(f"{contrast.name}: confounding accepted", count, count, design.notes[-1]))
     values = layer.values.loc[design.samples].sort_index(axis=1)
     weights = None
     if layer.unit == "counts":

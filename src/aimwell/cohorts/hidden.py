@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from aimwell.cohorts.design import Design
+from aimwell.cohorts.design import Design, grade
 from aimwell.cohorts.differential import fit_linear
 from aimwell.errors import DesignError
 
@@ -132,6 +132,7 @@ def with_hidden_batches(design: Design, hidden: HiddenBatches) -> Design:
         matrix=matrix,
         vector=(*design.vector, *(0.0 for _ in extra.columns)),
         information=information,
+        verdict=grade(information) if design.verdict != "refuse" else "refuse",
         notes=(*design.notes, *hidden.notes, note),
     )
 

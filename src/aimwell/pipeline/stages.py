@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 
-from aimwell.cohorts.design import Design
+from aimwell.cohorts.design import Design, confounding_stain
 from aimwell.cohorts.evidence import Evidence
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.cohorts.reading import read_cohort
@@ -101,7 +101,9 @@ class Stages:
             self.graph, self.leaks = without_leaks(
                 self.graph, self.known, allow=self.config.graph.allow_leak
             )
-            self.stain = leak_stain(self.leaks, allow=self.config.graph.allow_leak)
+            leaked = leak_stain(self.leaks, allow=self.config.graph.allow_leak)
+            stains = (leaked, confounding_stain(self.designs))
+            self.stain = " ".join(stain for stain in stains if stain)
             self.evidence = measured.with_genes(self.graph.genes)
             self.task = build_task(
                 self.graph,
