@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from aimwell.errors import AimwellError, GraphError, InputError
+from aimwell.knowledge.networkx_graph import to_networkx
 from aimwell.knowledge.sources import starter
-from aimwell.knowledge.store import to_networkx
 from aimwell.knowledge.summary import graph_summary
 
 

@@ -5,11 +5,9 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -214,33 +212,3 @@ def _verify(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
 def _read(path: Path) -> pd.DataFrame:
     table: pd.DataFrame = pq.read_table(path, memory_map=True).to_pandas()
     return table
-
-
-def to_networkx(graph: TargetGraph) -> "nx.MultiDiGraph[str]":
-    """Convert to NetworkX: node attribute ``type`` and its columns, one edge per relation (key).
-
-    An undirected edge is stored once, from the smaller to the larger id, with ``directed=False``.
-
-    Example:
-        >>> from aimwell.knowledge.sources.starter import read_starter_graph
-        >>> graph = to_networkx(read_starter_graph())
-        >>> graph.nodes["HGNC:76"]["symbol"]
-        'ABL1'
-    """
-    network: nx.MultiDiGraph[str] = nx.MultiDiGraph()
-    for kind, table in sorted(graph.nodes.items()):
-        for key, record in _records(table):
-            network.add_node(key, type=kind, **record)
-    for name, relation in sorted(graph.relations.items()):
-        ends = zip(relation.edges["source_id"], relation.edges["target_id"], strict=True)
-        facts = relation.edges.drop(columns=["source_id", "target_id"])
-        for (source, target), (_, fact) in zip(ends, _records(facts), strict=True):
-            network.add_edge(source, target, name, directed=relation.directed, **fact)
-    return network
-
-
-def _records(table: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
-    names = [str(c) for c in table.columns]
-    columns = [table[c].tolist() for c in names]
-    for key, *row in zip(table.index.tolist(), *columns, strict=True):
-        yield str(key), dict(zip(names, row, strict=True))
