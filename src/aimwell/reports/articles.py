@@ -108,7 +108,7 @@ def measured_in(report: ReportData, contrast: str, gene: str) -> dict[str, Any]:
     """Give what one contrast says about a gene, with a 95 % interval."""
     block = report.evidence.blocks[contrast]
     if not bool(block["observed"][gene]):
-        return {"observed": False}
+        return {"observed": False, "why": one_sided(block, gene)}
     effect, error = float(block["effect"][gene]), float(block["effect_se"][gene])
     return {
         "observed": True,
@@ -121,6 +121,26 @@ def measured_in(report: ReportData, contrast: str, gene: str) -> dict[str, Any]:
         "detection": float(block["detection_rate"][gene]),
         "found": bool(block["q"][gene] < 0.05),
     }
+
+
+def one_sided(block: pd.DataFrame, gene: str) -> str:
+    """Say of a protein without a fold change in which arm alone it was seen; else nothing.
+
+    Example:
+        >>> row = {"detection": "on", "detection_q": 0.002, "at_least": 1.25}
+        >>> one_sided(pd.DataFrame(row, index=["HGNC:1"]), "HGNC:1")
+        'seen in the case arm only (q 0.002); log2 fold change at least +1.25'
+    """
+    side = str(block["detection"][gene]) if "detection" in block else ""
+    if side not in ("on", "off"):
+        return ""
+    arm, least = ("case", "at least") if side == "on" else ("control", "at most")
+    text = f"seen in the {arm} arm only"
+    if pd.notna(q := block["detection_q"][gene]):
+        text += f" (q {float(q):.1g})"
+    if pd.notna(bound := block["at_least"][gene]):
+        text += f"; log2 fold change {least} {float(bound):+.2f}"
+    return text
 
 
 def anchor_of(symbol: object) -> str:

@@ -35,8 +35,9 @@ def targets_table(
 
     Returns:
         ``rank``, ``symbol``, ``hgnc_id``, scores and intervals, ``is_known``, ``fold``,
-        ``degree``; ``<contrast>_effect``, ``_q`` and ``_z`` (missing where not observed);
-        ``discordance``, ``discordance_class``; ``drugs`` joined by ``|``; ``ladder_<scorer>``.
+        ``degree``; ``<contrast>_effect``, ``_q`` and ``_z`` (missing where not observed),
+        for proteins ``_detection``, ``_detection_q`` and ``_at_least``; ``discordance``,
+        ``discordance_class``; ``drugs`` joined by ``|``; ``ladder_<scorer>``.
 
     Raises:
         AlignmentError: A ranked gene has no row in the evidence.
@@ -54,6 +55,9 @@ def targets_table(
     for name, block in evidence.blocks.items():
         for column in ("effect", "q", "z"):
             frame[f"{name}_{column}"] = block[column].reindex(table.index)
+        if "detection" in block:
+            for column in ("detection", "detection_q", "at_least"):
+                frame[f"{name}_{column}"] = block[column].reindex(table.index)
     for column in ("discordance", "discordance_class"):
         if column in evidence.across.columns:
             frame[column] = evidence.across[column].reindex(table.index)
