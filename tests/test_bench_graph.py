@@ -1,6 +1,7 @@
 """The graph benchmarks measure what they say: STRING files, shuffling, honest verdicts."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,12 +9,14 @@ import pytest
 
 from aimwell.bench.bars import BENCHES, run_bench
 from aimwell.bench.graph import shuffle_rows, write_links, write_run_file
+from aimwell.bench.graph_trips import differences, trip_bars
 from aimwell.bench.identifiers import TRAPS, read_traps, verdicts
 from aimwell.config import read_config
 from aimwell.errors import ConfigError
 from aimwell.knowledge.build import build_graph
 from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.sources.hgnc import read_hgnc
+from aimwell.knowledge.sources.starter import read_starter_graph
 
 SMALL = Path(__file__).parent / "data" / "knowledge" / "hgnc_small.tsv"
 
@@ -49,6 +52,23 @@ def test_shuffling_moves_rows_and_keeps_the_header(tmp_path: Path) -> None:
     assert found[0] == "head"
     assert found[1:] != rows
     assert sorted(found[1:]) == sorted(rows)
+
+
+def test_a_graph_comes_back_whole_and_whatever_differs_is_counted() -> None:
+    graph = read_starter_graph()
+    bars = {b.name: b for b in trip_bars(graph, "starter")}
+    for name in ("HeteroData", "NetworkX"):
+        found = bars[f"starter → {name} → graph: tables that differ"]
+        assert (found.value, found.passed) == (0, True)
+    relation = graph.relations["activates"]
+    weights = relation.edges["weight"].where(relation.edges.index != 5, 0.999)
+    changed = {
+        **graph.relations,
+        "activates": replace(relation, edges=relation.edges.assign(weight=weights)),
+    }
+    del changed["represses"]
+    other = replace(graph, relations=changed, sources=())
+    assert differences(graph, other) == 3
 
 
 def test_a_wrong_verdict_misses_the_bar() -> None:

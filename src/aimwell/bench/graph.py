@@ -16,8 +16,10 @@ import pyarrow.csv as pa_csv
 
 from aimwell.bench.bars import Bar, bar, measure_command
 from aimwell.bench.graph_counts import count_bars
+from aimwell.bench.graph_trips import trip_bars
 from aimwell.errors import ConfigError
 from aimwell.knowledge.sources.hgnc import read_hgnc
+from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.knowledge.store import MANIFEST, read_graph
 
 HGNC: Final = "ids/hgnc_complete_set_2024-10.txt.gz"
@@ -96,6 +98,7 @@ def measure(data: str) -> Iterator[Bar]:
             f"this benchmark needs --data DIR, the folder of the public databases with '{HGNC}'"
         )
     folder = Path(data).resolve()
+    yield from trip_bars(read_starter_graph(), "starter graph")
     yield from string_bars(folder)
     yield from everything_bars(folder)
     yield from count_bars(folder, folder / HGNC)
@@ -135,6 +138,7 @@ def everything_bars(data: Path) -> Iterator[Bar]:
         yield bar(f"{what}: genes", len(graph.genes), "genes")
         edges = sum(len(r.edges) for r in graph.relations.values())
         yield bar(f"{what}: edges of {len(graph.relations)} relations", edges, "edges")
+        yield from trip_bars(graph, f"graph of {len(sources)} files")
         shuffled = folder / "shuffled"
         for _, path, top, more in EVERYTHING:
             shuffle_rows(data / path, shuffled / path, top)
