@@ -202,8 +202,18 @@ def tell_graph(summary: "GraphSummary") -> None:
 
 
 def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
-    """Print layers, contrasts and what was lost on the way."""
-    tell_steps(step for step in steps if step.rows_in != step.rows_out)
+    """Print files, layers, odd samples, contrasts and what was lost on the way."""
+    tell_steps(step for step in steps if step.rows_in != step.rows_out or "warning" in step.why)
+    print()
+    for f in found.files:
+        looks = f", looks like {f.looks_like}" if f.looks_like else ""
+        print(
+            f"{f.file}: layer {f.layer}, read as {f.reader}{looks}; {f.unit}, {f.samples:,} "
+            f"samples and {f.features:,} features; missing means {f.missing_means}"
+        )
+    for layer, kinds in found.names.items():
+        told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+        print(f"Names of {layer}: {told}")
     print()
     print_table(
         "Layers",
@@ -213,6 +223,7 @@ def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
             for a in found.layers
         ),
     )
+    _tell_samples(found)
     print()
     print_table(
         "Contrasts",
@@ -230,6 +241,25 @@ def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
                 f"  RNA '{swap.rna}' looks like protein '{swap.looks_like}' ({swap.other:.1f} "
                 f"standard deviations above strangers), not like '{swap.protein}' ({swap.own:.1f})"
             )
+
+
+def _tell_samples(found: "CohortCheck") -> None:
+    counts = ", ".join(f"{n} with {layers}" for layers, n in found.presence.subjects.items())
+    print(f"Subjects: {found.presence.pattern} ({counts})")
+    for odd in found.outliers:
+        print(
+            f"Outlier in {odd.layer}: '{odd.sample}' has {odd.measure} {odd.value:.3g}, the others "
+            f"{odd.median:.3g} ({odd.distance:+.1f} robust standard deviations)"
+        )
+    for sex in found.sexes:
+        print(
+            f"Sex by {', '.join(sex.genes)} in {sex.layer}: {sex.female} female, {sex.male} male, "
+            f"{sex.unclear} unclear"
+        )
+        for sample, (stated, told) in sex.contradictions.items():
+            print(f"  '{sample}' is {stated} in column '{sex.column}', and looks {told}")
+        for subject in sex.subjects:
+            print(f"  samples of subject '{subject}' look of different sex")
 
 
 def _tell_place(result: "RunResult", seconds: float) -> None:

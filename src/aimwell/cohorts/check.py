@@ -6,8 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from aimwell.cohorts.cohort import Cohort, Layer
+from aimwell.cohorts.cohort import Cohort, FileNote, Layer
 from aimwell.cohorts.design import build_design
+from aimwell.cohorts.quality import (
+    Outlier,
+    PresenceCheck,
+    SexCheck,
+    check_presence,
+    check_sex,
+    find_outliers,
+)
 from aimwell.cohorts.swaps import SwapCheck, check_swaps
 from aimwell.config import ContrastSettings
 from aimwell.errors import DesignError
@@ -70,11 +78,24 @@ class ContrastCheck:
 
 @dataclass(frozen=True)
 class CohortCheck:
-    """Layers, contrasts and paired samples of a cohort, for ``aimwell cohort check``."""
+    """Everything that ``aimwell cohort check`` says of a cohort.
+
+    Attributes:
+        files: What each file turned out to be.
+        names: Layer → kind of name, such as ``approved symbol`` → how many of them became genes.
+        presence: Which subjects have which layers.
+        outliers: Samples far from the others.
+        sexes: What genes of the sex chromosomes say.
+    """
 
     layers: tuple[LayerCheck, ...]
     contrasts: tuple[ContrastCheck, ...]
     swaps: tuple[SwapCheck, ...] = ()
+    files: tuple[FileNote, ...] = ()
+    names: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    presence: PresenceCheck = field(default_factory=lambda: PresenceCheck("one layer", {}))
+    outliers: tuple[Outlier, ...] = ()
+    sexes: tuple[SexCheck, ...] = ()
 
 
 def check_cohort(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> CohortCheck:
@@ -96,7 +117,25 @@ def check_cohort(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> Cohor
         layers=tuple(_describe(cohort.layers[name]) for name in sorted(cohort.layers)),
         contrasts=tuple(_try(cohort, contrast) for contrast in contrasts),
         swaps=check_swaps(cohort, contrasts),
+        files=cohort.files,
+        names=_kinds_of_names(cohort.identifiers),
+        presence=check_presence(cohort),
+        outliers=tuple(o for n in sorted(cohort.layers) for o in find_outliers(cohort.layers[n])),
+        sexes=check_sex(cohort),
     )
+
+
+def _kinds_of_names(identifiers: pd.DataFrame) -> dict[str, dict[str, int]]:
+    if identifiers.empty:
+        return {}
+    mapped = identifiers[identifiers["status"] == "mapped"]
+    # 'Ensembl gene, version .12 stripped' is an Ensembl gene
+    kinds = mapped["how"].str.split(",").str[0]
+    counts = kinds.groupby(mapped["layer"]).value_counts()
+    return {
+        str(layer): {str(kind): int(n) for kind, n in counts[layer].items()}
+        for layer in sorted(set(mapped["layer"]))
+    }
 
 
 def _describe(layer: Layer) -> LayerCheck:

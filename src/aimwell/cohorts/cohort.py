@@ -79,6 +79,30 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class FileNote:
+    """What one file of measurements turned out to be.
+
+    Attributes:
+        file: Its name.
+        layer: Its layer.
+        reader: The reader that the run file names.
+        looks_like: The format that its first lines show; empty where they are those of any table.
+        unit: Unit of its values.
+        samples, features: How many, before names become genes.
+        missing_means: In words, what a missing value means.
+    """
+
+    file: str
+    layer: str
+    reader: str
+    looks_like: str
+    unit: str
+    samples: int
+    features: int
+    missing_means: str
+
+
+@dataclass(frozen=True)
 class Cohort:
     """Layers and their sample sheet.
 
@@ -90,6 +114,8 @@ class Cohort:
         identifiers: Every feature name of every file: columns ``layer``, ``name``, ``hgnc_id``,
             ``symbol``, ``status`` (mapped, ambiguous, lost), ``how``, ``candidates``.
         steps: Rows in and out of every step.
+        files: What each file of measurements turned out to be.
+        markers: Layer → samples × genes of the sex chromosomes, as measured.
 
     Raises:
         CohortError: A measured sample without a row in the sheet, or duplicate samples.
@@ -100,6 +126,8 @@ class Cohort:
     sources: tuple[Source, ...] = ()
     identifiers: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
     steps: tuple[Step, ...] = field(default=(), compare=False)
+    files: tuple[FileNote, ...] = field(default=(), compare=False)
+    markers: Mapping[str, pd.DataFrame] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if not self.samples.index.is_unique:

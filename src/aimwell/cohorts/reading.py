@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from aimwell.cohorts.cohort import Cohort, Layer
+from aimwell.cohorts.cohort import Cohort, FileNote, Layer
+from aimwell.cohorts.formats import recognise
 from aimwell.cohorts.layer_sources import read_measurements
 from aimwell.cohorts.layers import MatrixFile, build_layer, check_files, check_unit
 from aimwell.cohorts.plexes import scale_plexes
+from aimwell.cohorts.quality import sex_markers
 from aimwell.cohorts.readers.sheet import read_sheet
 from aimwell.cohorts.sample_files import digest_of
 from aimwell.config import CohortSettings, MatrixSettings, RunConfig
@@ -72,6 +74,25 @@ def read_cohort(config: RunConfig, table: IdentifierTable) -> Cohort:
         ),
         identifiers=identifiers.sort_values(["layer", "name"], ignore_index=True)[columns],
         steps=tuple(steps),
+        files=tuple(_note(file) for file in files),
+        markers={
+            name: pd.concat([sex_markers(f.values) for f in mine]).sort_index()
+            for name, mine in grouped.items()
+        },
+    )
+
+
+def _note(file: MatrixFile) -> FileNote:
+    looks = recognise(file.path)
+    return FileNote(
+        file=file.path.name,
+        layer=file.settings.layer,
+        reader=file.settings.reader,
+        looks_like=looks.name if looks else "",
+        unit=file.measured.unit,
+        samples=file.values.shape[0],
+        features=file.values.shape[1],
+        missing_means=file.measured.missing_means,
     )
 
 
