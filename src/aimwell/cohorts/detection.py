@@ -4,11 +4,13 @@ A protein that one arm lacks has no fold change that could be estimated. What is
 it was seen where, and that it was seen above what the other arm's runs can see.
 """
 
+import functools
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from aimwell.cohorts.design import Design
 from aimwell.cohorts.differential import adjust_p
@@ -109,29 +111,42 @@ def _exact_p(
     """Two-sided p-values of the number of detected case samples, given the strata's margins."""
     groups = range(int(strata.max()) + 1)
     found = np.stack([seen[strata == g].sum(axis=0) for g in groups], axis=1)  # (genes, strata)
+    in_case = np.stack([seen[(strata == g) & case].sum(axis=0) for g in groups], axis=1)
     sizes = np.array([(strata == g).sum() for g in groups])
     cases = np.array([(case & (strata == g)).sum() for g in groups])
-    in_case = seen[case].sum(axis=0)
     # a stratum of one arm, or wholly seen or unseen, says nothing
-    mixed = (cases > 0) & (cases < sizes)
-    telling = (found[:, mixed] > 0) & (found[:, mixed] < sizes[mixed])
+    telling = (cases > 0) & (cases < sizes) & (found > 0) & (found < sizes)
+    observed = np.where(telling, in_case, 0).sum(axis=1)
+    # only how many strata of each kind a gene has matters, not which: pairs are all of one kind
+    code = (sizes * (sizes.max() + 1) + cases) * (sizes.max() + 1) + found
+    kinds, at = np.unique(np.where(telling, code, -1), return_inverse=True)
+    at = np.asarray(at).reshape(found.shape)
     p = np.full(seen.shape[1], np.nan)
-    patterns, which = np.unique(found, axis=0, return_inverse=True)
+    if not telling.any():
+        return p
+    counts = np.stack([(at == k).sum(axis=1) for k in range(len(kinds)) if kinds[k] >= 0], axis=1)
+    patterns, which = np.unique(counts, axis=0, return_inverse=True)
     which = np.asarray(which).ravel()
-    open_ = telling.any(axis=1)
-    for k in np.unique(which[open_]):
+    single = [_hypergeometric(*_margins(int(k), int(sizes.max()))) for k in kinds[kinds >= 0]]
+    for k, pattern in enumerate(patterns):
+        if not pattern.any():
+            continue
         chances = np.ones(1)
-        for n, c, m in zip(sizes, cases, patterns[k], strict=True):
-            chances = np.convolve(chances, _hypergeometric(int(n), int(c), int(m)))
+        for one, times in zip(single, pattern, strict=True):
+            for _ in range(int(times)):
+                chances = np.convolve(chances, one)
         genes = np.flatnonzero(which == k)
-        observed = chances[in_case[genes]]
-        as_rare = chances[None, :] <= observed[:, None] * (1 + _SLACK)
+        as_rare = chances[None, :] <= chances[observed[genes]][:, None] * (1 + _SLACK)
         p[genes] = np.minimum((as_rare * chances).sum(axis=1), 1.0)
     return p
 
 
+def _margins(code: int, largest: int) -> tuple[int, int, int]:
+    rest, found = divmod(code, largest + 1)
+    size, cases = divmod(rest, largest + 1)
+    return size, cases, found
+
+
 def _hypergeometric(size: int, cases: int, found: int) -> Array:
     """Chances of 0, 1, … detected among ``cases`` of ``size`` samples, ``found`` in all."""
-    from scipy import stats
-
     return np.asarray(stats.hypergeom.pmf(np.arange(cases + 1), size, cases, found))

@@ -1,7 +1,8 @@
 """Batches that nobody wrote down: common variation that the model of a contrast leaves over.
 
-Surrogate variables after Leek and Storey (2007), PLoS Genet 3:e161; how many there are by parallel
-analysis (Buja and Eyuboglu 1992, Multivariate Behav Res 27:509). Written from the papers.
+Surrogate variables in the sense of Leek and Storey (2007), PLoS Genet 3:e161; how many there are by
+parallel analysis (Buja and Eyuboglu 1992, Multivariate Behav Res 27:509); how far they go with the
+condition by robust regression over genes (Wang et al. 2017, Ann Stat 45:1863).
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +10,6 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from aimwell.cohorts.design import Design, grade
 from aimwell.cohorts.differential import fit_linear
@@ -21,6 +21,8 @@ PERMUTATIONS: Final = 20
 #: A direction counts if at most this share of the permuted data has a larger one.
 LARGER_BY_CHANCE: Final = 0.05
 MAX_HIDDEN: Final = 10
+#: Residuals beyond this many standard deviations weigh less (Huber 1964).
+HUBER: Final = 1.345
 #: Share of the condition that a hidden batch explains above which the reader is warned.
 ENTANGLED: Final = 0.5
 
@@ -46,8 +48,9 @@ class HiddenBatches:
 def find_hidden_batches(values: pd.DataFrame, design: Design, *, seed: int = 0) -> HiddenBatches:
     """Search what the model leaves over for variation that many genes share.
 
-    A hidden batch may coincide with the condition; its place in every sample is therefore read
-    from the genes that show it, before the condition is taken out of them.
+    A hidden batch may go together with the condition, of which nothing is left over. If it does,
+    genes with a larger share in it also have a larger effect of the condition, and that slope over
+    genes gives the part back.
 
     Args:
         values: Samples × genes, log2 scale, NaN is missing.
@@ -83,17 +86,12 @@ def find_hidden_batches(values: pd.DataFrame, design: Design, *, seed: int = 0) 
     rest = fit.residuals[:, genes]
     square, left = _directions(rest)
     found = _count(rest, basis, square, free, seed)
-    y = values.loc[design.samples, fit.genes[genes]].to_numpy(float)
-    model = design.matrix.drop(columns=design.coefficient).to_numpy(float)
-    y = _without(_basis(model), y)
-    case = design.matrix[[design.coefficient]].to_numpy(float)
-    variates: list[np.ndarray] = []
-    for k in range(found):
-        variate = _surrogate(left[:, k], rest, y)
-        earlier = np.column_stack([model, *variates]) if variates else model
-        variate = _without(_basis(earlier), variate[:, None])[:, 0]
-        variates.append(variate / max(float(variate.std(ddof=1)), 1e-300))
-    condition = _without(_basis(model), case)[:, 0]
+    model = _basis(design.matrix.drop(columns=design.coefficient).to_numpy(float))
+    condition = _without(model, design.matrix[[design.coefficient]].to_numpy(float))[:, 0]
+    loadings = left[:, :found].T @ rest
+    slopes = _robust_slopes(loadings.T, fit.effect[genes])
+    variates = [left[:, k] + slopes[k] * condition for k in range(found)]
+    variates = [v / float(v.std(ddof=1)) for v in variates]
     agreement = tuple(
         float((condition @ v) ** 2 / ((condition @ condition) * (v @ v))) for v in variates
     )
@@ -151,20 +149,23 @@ def _count(rest: np.ndarray, basis: np.ndarray, square: np.ndarray, free: int, s
     return min(int(ended[0]) if len(ended) else free, MAX_HIDDEN, max(free - 2, 0))
 
 
-def _surrogate(direction: np.ndarray, rest: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Read a direction from the genes that show it, with the condition still in them."""
-    r = np.corrcoef(direction, rest.T)[0, 1:]
-    n = len(direction)
-    t = r * np.sqrt((n - 2) / np.maximum(1 - r**2, 1e-12))
-    p = 2 * special.stdtr(n - 2, -np.abs(t))
-    # share of genes that show it, from the flat part of the p-values (Storey 2002)
-    shown = 1 - min(1.0, 2 * float((p > 0.5).mean()))
-    top = np.argsort(p, kind="stable")[: max(int(shown * len(p)), 10)]
-    square, left = _directions(y[:, np.sort(top)])
-    # by covariance: of a batch that nearly is the condition, little is left in the direction
-    best = int(np.argmax(np.abs(left.T @ direction) * np.sqrt(square)))
-    variate = left[:, best]
-    return variate if variate @ direction > 0 else -variate
+def _robust_slopes(loadings: np.ndarray, effect: np.ndarray) -> np.ndarray:
+    """Regress effects on loadings so that genes with an effect of their own weigh little."""
+    if not loadings.shape[1]:
+        return np.zeros(0)
+    weight = np.ones(len(effect))
+    slopes = np.zeros(loadings.shape[1])
+    for _ in range(50):
+        root = np.sqrt(weight)[:, None]
+        new = np.linalg.lstsq(loadings * root, effect * root[:, 0], rcond=None)[0]
+        rest = np.abs(effect - loadings @ new)
+        scale = float(np.median(rest)) / 0.6745
+        weight = np.minimum(1.0, HUBER * scale / np.maximum(rest, 1e-300))
+        done = bool(np.all(np.abs(new - slopes) <= 1e-10 * (1 + np.abs(new))))
+        slopes = new
+        if done:
+            break
+    return slopes
 
 
 def _directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
