@@ -4,7 +4,6 @@ A protein that one arm lacks has no fold change that could be estimated. What is
 it was seen where, and that it was seen above what the other arm's runs can see.
 """
 
-import functools
 from typing import Final
 
 import numpy as np
