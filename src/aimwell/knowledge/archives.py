@@ -145,5 +145,5 @@ def _is_content(name: str) -> bool:
 
 
 def _damaged(path: Path, kind: str, error: Exception) -> InputError:
-    reason = str(error).split("\n", maxsplit=1)[0]
+    reason = str(error).split("\n", maxsplit=1)[0][:100]
     return InputError(f"'{path}' is a damaged or incomplete {kind} ({reason}); download it again")

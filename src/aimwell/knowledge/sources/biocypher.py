@@ -9,7 +9,7 @@ import pandas as pd
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_lines
 from aimwell.knowledge.prior_network import BLOCK, KINDS, PriorCollector, PriorNetwork, plain
-from aimwell.knowledge.streams import stream_table
+from aimwell.knowledge.streams import require_columns, split_header, stream_table
 
 NAME: Final = "BioCypher graph"
 WHAT: Final = "a folder of BioCypher CSV files (X-header.csv, X-part000.csv)"
@@ -47,6 +47,7 @@ def read_biocypher(folder: Path) -> PriorNetwork:
     for path in headers:
         header, separator = _header(path)
         if ":START_ID" in header:
+            require_columns(header, [":END_ID"], path, WHAT, [])
             edges.append((path, header, separator))
         elif any(name.endswith(":ID") for name in header):
             _read_nodes(path, header, separator, kind, names)
@@ -66,7 +67,7 @@ def read_biocypher(folder: Path) -> PriorNetwork:
                 lost = block[f"{end}_kind"].isna()
                 if lost.any():
                     raise InputError(
-                        f"'{path.name}' names nodes that no file lists: "
+                        f"'{path}' names nodes that no file lists: "
                         f"{some(sorted(set(block.loc[lost, end])))}"
                     )
                 block[end] = block[end].map(_without_prefix)
@@ -75,9 +76,9 @@ def read_biocypher(folder: Path) -> PriorNetwork:
 
 
 def _header(path: Path) -> tuple[list[str], str]:
-    line = read_lines(path, WHAT)[0]
-    separator = max(("\t", ";", ",", "|"), key=line.count)
-    return [name.strip('"') for name in line.split(separator)], separator
+    lines = read_lines(path, WHAT)
+    separator = max(("\t", ";", ",", "|"), key=lines[0].count)
+    return split_header(lines, path, WHAT, separator), separator
 
 
 def _read_nodes(

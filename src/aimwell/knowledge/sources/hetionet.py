@@ -83,7 +83,7 @@ def _read_json(path: Path) -> PriorNetwork:
             if len(block) >= _BLOCK:
                 rows.add(pd.DataFrame(block, columns=list(BLOCK), dtype=str))
                 block.clear()
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"'{path}' is not {JSON}: {type(error).__name__} {str(error)[:60]}; download it again"
         ) from error

@@ -37,14 +37,15 @@ def read_known_drugs(path: Path) -> pd.DataFrame:
         InputError: Another data set.
     """
     columns = ("drugId", "targetId", "diseaseId", "phase")
-    table = read_parquet_columns(path, DRUGS, columns, optional=("prefName", "label", "status"))
+    named = ("prefName", "label", "status")
+    table = read_parquet_columns(path, DRUGS, columns, optional=named, numbers=("phase",))
     empty = pd.Series("", index=table.index)
     kept = pd.DataFrame(
         {
             "gene": table["targetId"],
             "drug": table.get("prefName", empty).replace("", None).fillna(table["drugId"]),
             "disease": table.get("label", empty).replace("", None).fillna(table["diseaseId"]),
-            "phase": table["phase"].astype(float),
+            "phase": table["phase"],
             "status": table.get("status", empty).fillna(""),
         }
     )
@@ -61,13 +62,19 @@ def read_tractability(path: Path) -> pd.DataFrame:
     Raises:
         InputError: Another data set, or no bucket at all.
     """
-    table = read_parquet_columns(path, TARGETS, ("id", "tractability"))
-    rows = [
-        (gene, bucket["modality"], bucket.get("id") or bucket.get("value"))
-        for gene, buckets in zip(table["id"], table["tractability"], strict=True)
-        for bucket in (() if buckets is None else buckets)
-        if bucket.get("value") is True
-    ]
+    columns = ("id", "tractability")
+    table = read_parquet_columns(path, TARGETS, columns, nested=columns[1:])
+    try:
+        rows = [
+            (str(gene), str(bucket["modality"]), str(bucket["id"]))
+            for gene, buckets in zip(table["id"], table["tractability"], strict=True)
+            for bucket in (() if buckets is None else buckets)
+            if bucket["value"] is True
+        ]
+    except (TypeError, KeyError, IndexError) as error:
+        raise InputError(
+            f"'{path}': 'tractability' is no list of modality, id and value; is it {TARGETS}?"
+        ) from error
     if not rows:
         raise InputError(f"'{path}' gives no target a tractability bucket; is it {TARGETS}?")
     return pd.DataFrame(sorted(rows), columns=["gene", "modality", "bucket"], dtype=str)
@@ -86,8 +93,9 @@ def read_associations(path: Path, diseases: Path | None = None) -> pd.DataFrame:
     Raises:
         InputError: Another data set, or a score outside [0, 1].
     """
-    table = read_parquet_columns(path, ASSOCIATIONS, ("diseaseId", "targetId", "score"))
-    score = table["score"].astype(float)
+    columns = ("diseaseId", "targetId", "score")
+    table = read_parquet_columns(path, ASSOCIATIONS, columns, numbers=("score",))
+    score = table["score"]
     if wrong := int((~score.between(0, 1)).sum()):
         raise InputError(f"'{path}': {wrong} scores lie outside [0, 1]; download it again")
     names: dict[str, str] = {}

@@ -76,7 +76,8 @@ def read_optimuskg(edges: Path, nodes: Path) -> PriorNetwork:
     Raises:
         InputError: Another data set, an edge to a node that is not listed, or nothing left.
     """
-    listed = read_parquet_columns(nodes, NODES, ("id", "label"), optional=("properties",))
+    extra = ("properties",)
+    listed = read_parquet_columns(nodes, NODES, ("id", "label"), optional=extra, nested=extra)
     kind = dict(zip(listed["id"].astype(str), listed["label"].astype(str), strict=True))
     names = {}
     if "properties" in listed:
@@ -90,7 +91,7 @@ def read_optimuskg(edges: Path, nodes: Path) -> PriorNetwork:
     found = ds.dataset([str(part) for part in parts], format="parquet")
     columns = ["from", "to", "relation"]
     for batch in found.to_batches(columns=columns, batch_size=_BATCH, use_threads=False):
-        block = pa.Table.from_batches([batch]).to_pandas().astype(str)
+        block = pa.Table.from_batches([batch]).replace_schema_metadata(None).to_pandas().astype(str)
         block.columns = pd.Index(["source", "target", "relation"])
         for end in ("source", "target"):
             block[f"{end}_kind"] = block[end].map(kind)
@@ -109,7 +110,7 @@ def _name(text: object) -> str:
     if isinstance(text, str) and text:
         try:
             text = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return ""
     if not isinstance(text, dict):
         return ""
