@@ -194,7 +194,8 @@ def _words(
     ]
     if max(agreement) > ENTANGLED:
         notes.append(
-            f"a hidden batch explains more than half of '{design.coefficient}'; look for "
-            "what distinguishes these samples besides the condition"
+            f"one direction explains more than half of '{design.coefficient}': either something "
+            "else distinguishes these samples, or the condition comes in degrees, as tumours of "
+            "different purity do"
         )
     return tuple(notes)
