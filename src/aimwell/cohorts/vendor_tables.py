@@ -116,6 +116,17 @@ class VendorTable:
         return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
 
     def _parse(self, column: str, missing: frozenset[str]) -> "np.ndarray[Any, Any]":
+        """Cast all cells at once; only where that fails, look for the cell that is no number."""
+        trimmed = pc.utf8_trim_whitespace(self._column(column).cast(pa.string()).fill_null(""))
+        known = pc.if_else(pc.is_in(trimmed, pa.array(sorted(missing))), None, trimmed)
+        try:
+            cast = np.array(pc.cast(known, pa.float64()).to_numpy(zero_copy_only=False), float)
+        except pa.ArrowInvalid:
+            return self._parse_slowly(column, missing)
+        finite = np.isfinite(cast) | np.asarray(known.is_null())
+        return cast if finite.all() else self._parse_slowly(column, missing)
+
+    def _parse_slowly(self, column: str, missing: frozenset[str]) -> "np.ndarray[Any, Any]":
         cells = self.text(column)
         values = np.full(len(cells), np.nan)
         for row, cell in enumerate(cells):
