@@ -498,3 +498,57 @@ def test_a_plain_matrix_without_a_unit_is_refused() -> None:
 
 def test_every_reader_that_a_run_file_may_name_exists() -> None:
     assert sorted(READERS) == sorted(COHORT_READERS)
+
+
+GCT = "#1.3\n3\t4\t0\t1\nid\ts1\ts2\ts3\ts4\n{}\t1\t2\t1\t2\n" + "".join(
+    f"{gene}\t8\t9\t7.5\t8\n" for gene in SYMBOLS[:3]
+)
+
+
+def test_what_a_file_states_of_its_samples_joins_the_sheet(
+    study: Study, table: IdentifierTable
+) -> None:
+    study.add("rna.gct", GCT.format("plate"), "log2", reader="gct")
+    cohort = read_cohort(study.config, table)
+    assert cohort.samples["plate"].tolist() == ["1", "2", "1", "2"]
+    assert cohort.samples["arm"].tolist() == ["x", "x", "y", "y"]
+
+
+def test_where_sheet_and_file_state_the_same_column_the_sheet_is_followed(
+    study: Study, table: IdentifierTable
+) -> None:
+    study.add("rna.gct", GCT.format("arm"), "log2", reader="gct")
+    cohort = read_cohort(study.config, table)
+    assert cohort.samples["arm"].tolist() == ["x", "x", "y", "y"]
+    step = next(s for s in cohort.steps if s.name == "samples with 'arm' in sheet and files")
+    assert step.why == "the sheet is followed; 4 differ from what the files state"
+
+
+def test_estimated_counts_keep_their_lengths_by_gene(study: Study, table: IdentifierTable) -> None:
+    header = "Name\tLength\tEffectiveLength\tTPM\tNumReads\n"
+    for sample, length in zip(["s1", "s2", "s3", "s4"], (100, 200, 400, 800), strict=True):
+        rows = f"AARS\t9\t{length}\t1\t10.5\nAARS1\t9\t{2 * length}\t1\t21\nMYC\t9\t50\t1\t7\n"
+        (study.folder / "salmon" / sample).mkdir(parents=True)
+        study.write(f"salmon/{sample}/quant.sf", header + rows)
+    settings = MatrixSettings("salmon", layer="rna", kind="rna", reader="salmon")
+    study.matrices.append(settings)
+    layer = read_cohort(study.config, table).layers["rna"]
+    assert layer.values["HGNC:5"].tolist() == [31.5] * 4
+    # both halves have 10.5 reads per 100 bases of the first: 31.5 reads over 0.21 per base
+    np.testing.assert_allclose(np.exp(layer.offsets["HGNC:5"]), [150, 300, 600, 1200])
+    source = next(s for s in read_cohort(study.config, table).sources if s.name == "salmon")
+    study.write("salmon/s1/quant.sf", header + rows)
+    again = next(s for s in read_cohort(study.config, table).sources if s.name == "salmon")
+    assert source.sha256 != again.sha256
+
+
+def test_counts_with_and_without_lengths_are_no_layer(study: Study, table: IdentifierTable) -> None:
+    study.add("rna.tsv", matrix({"TP53": [1, 2], "MYC": [3, 4]}, "s1 s2"), "counts")
+    header = "target_id\tlength\teff_length\test_counts\ttpm\n"
+    for sample in ("s3", "s4"):
+        (study.folder / sample).mkdir()
+        study.write(f"{sample}/abundance.tsv", header + "TP53\t9\t5\t1.5\t1\nMYC\t9\t5\t2\t1\n")
+    path = "s*/abundance.tsv"
+    study.matrices.append(MatrixSettings(path, layer="rna", kind="rna", reader="kallisto"))
+    with pytest.raises(CohortError, match="joins counts with effective lengths"):
+        read_cohort(study.config, table)

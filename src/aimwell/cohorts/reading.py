@@ -213,6 +213,7 @@ def _join_sheet(
 ) -> pd.DataFrame:
     per = settings.sheet.per
     where = f"the sheet '{settings.sheet.path}'"
+    samples = _without_restated(samples, sheet, settings, files, steps)
     both = [c for c in sheet.columns if c in samples.columns and c != "subject"]
     if both:
         raise CohortError(
@@ -230,6 +231,27 @@ def _join_sheet(
     rows = rows.drop(columns="subject", errors="ignore")
     joined = pd.concat([samples, rows], axis=1)
     return joined[["subject", *sorted(c for c in joined.columns if c != "subject")]]
+
+
+def _without_restated(
+    samples: pd.DataFrame,
+    sheet: pd.DataFrame,
+    settings: CohortSettings,
+    files: Sequence[MatrixFile],
+    steps: list[Step],
+) -> pd.DataFrame:
+    """Leave out what files state of their samples where the sheet states it too."""
+    told = {str(c) for file in files for c in file.measured.stated.columns} - {"subject"}
+    twice = sorted(told & set(sheet.columns))
+    for column in twice:
+        ids = samples["subject"] if settings.sheet.per == "subject" else samples.index.to_series()
+        mine = samples[column].dropna()
+        listed = ids.loc[mine.index].map(sheet[column].astype(str).to_dict())
+        differ = listed.index[(listed.notna() & (listed != mine)).to_numpy()]
+        why = f"the sheet is followed; {len(differ)} differ from what the files state"
+        name = f"samples with '{column}' in sheet and files"
+        steps.append(Step(name, len(mine), len(mine), why, tuple(map(str, differ[:3]))))
+    return samples.drop(columns=twice)
 
 
 def _stated_subjects(
