@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import re
 import shutil
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import get_type_hints
@@ -233,3 +235,22 @@ def test_the_commands_take_presets(place: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*copy, str(tmp_path / "databases"), "--json"])
     assert done.exit_code == 0, done.stderr
     assert len(json.loads(done.stdout)) == len(entries_of(["open"]))
+
+
+def test_the_how_to_names_the_databases_of_every_preset() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "graph-howto.md").read_text(encoding="utf-8")
+    for preset, parts in PRESETS.items():
+        row = re.search(rf"^\| `{preset}` \|.*$", text, re.MULTILINE)
+        assert row is not None
+        assert re.findall(r"`([a-z-]+)`", row[0]) == [preset, *(part.entry for part in parts)]
+
+
+def test_what_the_how_to_writes_is_a_run_file() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "graph-howto.md").read_text(encoding="utf-8")
+    rest = tomllib.loads(RUN_FILE.format(preset="starter"))
+    blocks = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    assert len(blocks) == 2
+    for block in blocks:
+        graph = config_from(rest | block).graph
+        licences = [classify_licence(source.licence).commercial for source in graph.sources]
+        assert all(licences)
