@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimwell.knowledge.complexes import expand_complexes
-from aimwell.knowledge.graph import EDGE_COLUMNS, GENE_COLUMNS, Relation, TargetGraph
+from aimwell.knowledge.graph import (
+    EDGE_COLUMNS,
+    GENE_COLUMNS,
+    Relation,
+    TargetGraph,
+    distinct,
+)
 from aimwell.knowledge.interactions import Collector, Interactions
 from aimwell.knowledge.merging import (
     build_relations,
@@ -19,6 +25,7 @@ from aimwell.knowledge.merging import (
     noisy_or,
     records_of,
     relation_name,
+    sort_numbers,
 )
 
 GENES = pd.Index([f"HGNC:{i}" for i in range(1, 8)], dtype=str)
@@ -72,7 +79,7 @@ def some_records(tables: list[tuple[str, list[Row]]]) -> list[pd.DataFrame]:
     return [r for r in (records(rows, origin) for origin, rows in tables) if len(r)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(TABLES)
 def test_merging_is_commutative(tables: list[tuple[str, list[Row]]]) -> None:
     found = some_records(tables)
@@ -81,7 +88,7 @@ def test_merging_is_commutative(tables: list[tuple[str, list[Row]]]) -> None:
         pd.testing.assert_frame_equal(plain(forward), plain(backward))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(TABLES)
 def test_merging_is_associative_and_idempotent(tables: list[tuple[str, list[Row]]]) -> None:
     found = some_records(tables)
@@ -99,7 +106,7 @@ def test_merging_is_associative_and_idempotent(tables: list[tuple[str, list[Row]
     pd.testing.assert_frame_equal(plain(at_once), plain(merge_records([at_once, at_once])))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(TABLES, st.randoms(use_true_random=False), st.sampled_from(["noisy_or", "max"]))
 def test_edges_do_not_depend_on_the_order_of_rows_ends_or_files(
     tables: list[tuple[str, list[Row]]], random: object, how: str
@@ -119,7 +126,7 @@ def test_edges_do_not_depend_on_the_order_of_rows_ends_or_files(
     pd.testing.assert_frame_equal(edges[0], edges[1])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(TABLES, st.sampled_from(["noisy_or", "max"]), st.integers(0, 3))
 def test_a_relation_has_no_loop_no_pair_twice_and_weights_in_range(
     tables: list[tuple[str, list[Row]]], how: str, limit: int
@@ -138,7 +145,7 @@ def test_a_relation_has_no_loop_no_pair_twice_and_weights_in_range(
     assert not limit or degree.max() <= limit
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(TABLES)
 def test_another_database_never_lowers_an_edge(tables: list[tuple[str, list[Row]]]) -> None:
     found = some_records(tables)
@@ -148,6 +155,45 @@ def test_another_database_never_lowers_an_edge(tables: list[tuple[str, list[Row]
     alone = combine_records(found[0], "noisy_or", GENES).set_index(key)["weight"]
     merged = combine_records(merge_records(found), "noisy_or", GENES).set_index(key)["weight"]
     assert (merged.loc[alone.index] >= alone).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(ROWS, st.floats(1e-12, 1.0))
+def test_trust_lowers_weights_and_never_to_nothing(rows: list[Row], trust: float) -> None:
+    full = records(rows, "A")
+    found, _ = records_of(interactions(rows), IDS, GENES, "A", trust)
+    for lowered in found.values():
+        assert ((lowered["weight"] > 0) & (lowered["weight"] <= full["weight"])).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(0, 2**62) | st.integers(0, 9), max_size=40))
+def test_numbers_are_sorted_as_a_stable_sort_does(numbers: list[int]) -> None:
+    key = np.array(numbers, np.int64)
+    order, ordered = sort_numbers(key)
+    assert order.tolist() == np.argsort(key, kind="stable").tolist()
+    assert ordered.tolist() == sorted(numbers)
+    assert distinct(key).tolist() == sorted(set(numbers))
+
+
+@settings(deadline=None, max_examples=25)
+@given(TABLES)
+def test_neighbours_are_those_that_one_counts_by_hand(tables: list[tuple[str, list[Row]]]) -> None:
+    groups = {
+        f"{kind}_{k}": (kind, [table])
+        for k, (origin, rows) in enumerate(tables)
+        for kind in ("interacts", "activates")
+        if len(table := records(rows, origin, kind))
+    }
+    relations, _ = build_relations(groups, GENES, "max", 0)
+    nodes = pd.DataFrame(dict.fromkeys(GENE_COLUMNS, "x"), index=GENES)
+    degree = TargetGraph({"gene": nodes}, relations).degree()
+    neighbours: dict[str, set[str]] = {gene: set() for gene in GENES}
+    for relation in relations.values():
+        for a, b in zip(relation.edges["source_id"], relation.edges["target_id"], strict=True):
+            neighbours[a].add(b)
+            neighbours[b].add(a)
+    assert degree.to_dict() == {gene: len(others) for gene, others in neighbours.items()}
 
 
 def test_the_noisy_or_of_two_databases_is_what_one_works_out_by_hand() -> None:
