@@ -16,6 +16,7 @@ import pyarrow.csv as pa_csv
 
 from aimwell.bench.bars import Bar, bar, measure_command
 from aimwell.bench.graph_counts import count_bars
+from aimwell.bench.graph_laws import law_bars
 from aimwell.bench.graph_trips import trip_bars
 from aimwell.errors import ConfigError
 from aimwell.knowledge.sources.hgnc import read_hgnc
@@ -99,6 +100,7 @@ def measure(data: str) -> Iterator[Bar]:
         )
     folder = Path(data).resolve()
     yield from trip_bars(read_starter_graph(), "starter graph")
+    yield from law_bars()
     yield from string_bars(folder)
     yield from everything_bars(folder)
     yield from count_bars(folder, folder / HGNC)
