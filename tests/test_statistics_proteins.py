@@ -207,6 +207,20 @@ def test_detection_by_chance_is_rarely_called():
     assert (found.loc[sided, "detection_q"] < 0.05).sum() == 0
 
 
+def test_a_protein_that_a_file_does_not_list_is_not_called_undetected(tmp_path, table):
+    rng = np.random.default_rng(12)
+    sheet = samples(12)
+    sheet.to_csv(tmp_path / "sheet.tsv", sep="\t", index_label="sample")
+    values = pd.DataFrame(np.exp2(rng.normal(25, 2, (40, 12))), SYMBOLS, sheet.index)
+    values.iloc[1, :6] = np.nan  # listed in both files, never seen in one
+    values.iloc[:, :6].drop(index="GENE00").to_csv(tmp_path / "x.tsv", sep="\t", index_label="p")
+    values.iloc[:, 6:].to_csv(tmp_path / "y.tsv", sep="\t", index_label="p")
+    made = config(tmp_path, *({"path": f"{arm}.tsv", "unit": "intensity"} for arm in "xy"))
+    block = harmonise(read_cohort(made, table), made.contrasts)[0].blocks["xy"]
+    assert block["detection"].tolist() == ["", "on", *[""] * 38]
+    assert block["detection_p"].notna().sum() == 1
+
+
 # --- variance and peptides ------------------------------------------------------------------------
 
 

@@ -31,6 +31,8 @@ class Layer:
             offsets are estimates, and may be fractional.
         peptides: Peptides (or spectra) that each gene's protein rests on, indexed by gene; empty
             where the format does not say.
+        not_in_every_file: Genes that some file of the layer does not list. Whether their proteins
+            were looked for and not seen there, nobody knows, so their detection is not tested.
         normalise: How samples are brought to one level before a test, one of
             ``aimwell.config.cohort.NORMALISATIONS``; empty is the default of the unit.
 
@@ -46,6 +48,7 @@ class Layer:
     offsets: pd.DataFrame = field(default_factory=pd.DataFrame)
     peptides: "pd.Series[float]" = field(default_factory=lambda: pd.Series(dtype=float))
     normalise: str = ""
+    not_in_every_file: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         where = f"layer '{self.name}'"

@@ -4,6 +4,7 @@ A protein that one arm lacks has no fold change that could be estimated. What is
 it was seen where, and that it was seen above what the other arm's runs can see.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,11 @@ Array = npt.NDArray[np.float64]
 
 
 def compare_detection(
-    values: pd.DataFrame, design: Design, *, ratios: bool = False
+    values: pd.DataFrame,
+    design: Design,
+    *,
+    ratios: bool = False,
+    unknown: Collection[str] = (),
 ) -> pd.DataFrame:
     """Test detection against the condition, exactly, within subjects and batches.
 
@@ -35,6 +40,8 @@ def compare_detection(
         values: Samples × genes, log2, NaN is missing; more samples than the design are fine.
         design: Model and contrast.
         ratios: The values are ratios to a reference, which say nothing about what a run can see.
+        unknown: Genes for which a missing value need not mean that they were not detected, such as
+            those that one of several files does not list; they are not tested.
 
     Returns:
         One row per gene, sorted. ``detection`` is ``on`` (seen in case only), ``off`` (in control
@@ -61,9 +68,11 @@ def compare_detection(
     array = ready.to_numpy(float)
     seen = ~np.isnan(array)
     case = design.is_case
-    p = _exact_p(seen, case, _strata(design))
+    known = ~genes.isin(list(unknown))
+    p = np.where(known, _exact_p(seen, case, _strata(design)), np.nan)
     n_case, n_control = seen[case].sum(axis=0), seen[~case].sum(axis=0)
-    on, off = (n_case > 0) & (n_control == 0), (n_control > 0) & (n_case == 0)
+    on = known & (n_case > 0) & (n_control == 0)
+    off = known & (n_control > 0) & (n_case == 0)
     bound = np.full(len(genes), np.nan)
     if not ratios:
         limits = np.array([_limit(row) for row in array])

@@ -131,7 +131,12 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
     steps += _loss_steps(contrast, table)
     detection = None
     if layer.kind == "protein":
-        detection = compare_detection(values, design, ratios=layer.unit == "log2_ratio")
+        detection = compare_detection(
+            values,
+            design,
+            ratios=layer.unit == "log2_ratio",
+            unknown=layer.not_in_every_file,
+        )
         steps += _detection_steps(contrast, detection)
     return _Tested(contrast, layer, design, fit, table, tuple(steps), detection)
 

@@ -219,7 +219,13 @@ def build_layer(files: Sequence[MatrixFile], genes: "pd.Series[str]", steps: lis
         offsets=offsets.reindex(values.index, columns=values.columns[seen]) if lengths else offsets,
         peptides=_peptides(named, genes, order, values.columns[seen]),
         normalise=first.normalise,
+        not_in_every_file=_not_in_every_file(ready),
     )
+
+
+def _not_in_every_file(files: Sequence[MatrixFile]) -> frozenset[str]:
+    lists = [frozenset(map(str, f.values.columns)) for f in files]
+    return frozenset().union(*lists) - lists[0].intersection(*lists)
 
 
 def _peptides(
