@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import optimize
+from threadpoolctl import threadpool_limits
 
 from aimwell.errors import CohortError, some
 
@@ -109,14 +110,16 @@ def _stabilise(values: pd.DataFrame) -> pd.DataFrame:
     parameters = np.zeros(2 * len(y))
     use = np.isfinite(scaled).sum(axis=0) >= 2
     for _ in range(_ROUNDS):
-        found = optimize.minimize(
-            _likelihood,
-            parameters,
-            args=(scaled[:, use],),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-20.0, 20.0)] * len(y) + [(-12.0, 12.0)] * len(y),
-        )
+        # on such small vectors threads of the linear algebra only wait for each other
+        with threadpool_limits(1, user_api="blas"):
+            found = optimize.minimize(
+                _likelihood,
+                parameters,
+                args=(scaled[:, use],),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(-20.0, 20.0)] * len(y) + [(-12.0, 12.0)] * len(y),
+            )
         parameters = found.x
         h, _ = _transform(parameters, scaled)
         with np.errstate(invalid="ignore", divide="ignore"):
