@@ -10,6 +10,7 @@ import re
 import signal
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aimwell.bench.graph import write_run_file
+from aimwell.config import read_config
 from aimwell.errors import AimwellError
+from aimwell.knowledge.build import build_graph
 from aimwell.knowledge.interactions import Interactions
 from aimwell.knowledge.sources.biogrid import read_biogrid
 from aimwell.knowledge.sources.chembl import read_chembl_indications, read_chembl_mechanisms
@@ -394,3 +398,54 @@ def test_no_mixture_of_damages_makes_a_reader_fail_otherwise_than_by_refusing(
     other = tmp_path_factory.getbasetemp() / "damaged-mixture"
     other.write_bytes(data)
     read_or_refuse(read, other)
+
+
+GRAPHS: Final[dict[str, tuple[Path, dict[str, str]]]] = {
+    "biogrid": (NETWORKS / "biogrid_tab3.txt", {}),
+    "collectri": (NETWORKS / "collectri.csv", {}),
+    "complex_portal": (OTHERS / "complex_portal.tsv", {}),
+    "corum": (OTHERS / "corum.txt", {}),
+    "dorothea": (NETWORKS / "dorothea.csv", {}),
+    "edge_list": (OTHERS / "huri.tsv", {"id_type": "ensembl_gene", "licence": "CC0-1.0"}),
+    "enzyme_substrate": (NETWORKS / "enzsub.tsv", {}),
+    "famplex": (OTHERS / "famplex.csv", {}),
+    "gmt": (OTHERS / "wikipathways.gmt", {}),
+    "go": (OTHERS / "goa.gaf", {"hierarchy": str(OTHERS / "go.obo")}),
+    "graphml": (NETWORKS / "network.graphml", {"source_column": "symbol"}),
+    "hetionet": (OTHERS / "hetionet.sif", {}),
+    "hippie": (NETWORKS / "hippie.txt", {}),
+    "huri": (OTHERS / "huri.tsv", {}),
+    "menche": (NETWORKS / "menche.tsv", {}),
+    "omnipath": (NETWORKS / "omnipath.tsv", {}),
+    "primekg": (OTHERS / "primekg.csv", {}),
+    "psi_mitab": (NETWORKS / "mitab27.txt", {}),
+    "reactome": (OTHERS / "reactome.gmt", {}),
+    "sif": (NETWORKS / "pathway_commons.sif", {}),
+    "signor": (NETWORKS / "signor.tsv", {}),
+    "signor_complexes": (OTHERS / "signor_complexes.csv", {}),
+    "string": (NETWORKS / "string_links.txt", {"info": str(NETWORKS / "string_info.txt")}),
+}
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.sampled_from(sorted(GRAPHS)), st.sampled_from(sorted(DAMAGES)), st.integers(0, 2**32))
+def test_a_graph_of_a_damaged_file_is_built_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, reader: str, damage: str, seed: int
+) -> None:
+    path, more = GRAPHS[reader]
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "damaged-graph").write_bytes(
+        DAMAGES[damage](path.read_bytes(), random.Random(seed)) or b"x"
+    )
+    source = {"reader": reader, "path": "damaged-graph", **more}
+    sizes = "min_set_size = 1\nmin_complex_size = 1\n"
+    run_file = write_run_file(folder, folder, KNOWLEDGE / "hgnc_small.tsv", [source], sizes)
+    config = read_config(run_file)
+    config = replace(config, identifiers=replace(config.identifiers, min_mapped=0.01))
+    try:
+        graph = build_graph(config)
+    except AimwellError as error:
+        assert "\n" not in str(error)  # noqa: PT017  it may also be built
+        return
+    for relation in graph.relations.values():
+        assert relation.edges["weight"].between(0, 1, inclusive="right").all()

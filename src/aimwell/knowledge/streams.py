@@ -213,7 +213,7 @@ def _explain(
     found = _CONVERSION.search(str(error))
     if found:
         line = f", line {found[2]}" if found[2] else ""
-        column = header[int(found[1])] if int(found[1]) < len(header) else wanted[0]
+        column = (header[int(found[1])] if int(found[1]) < len(header) else wanted[0])[:40]
         if found[3] is None:
             return (
                 f"'{path}'{line}: the column '{column}' is not UTF-8 text; convert it, for example "

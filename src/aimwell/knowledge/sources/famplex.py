@@ -42,7 +42,7 @@ def read_famplex(path: Path) -> list[GeneSets]:
             raise InputError(wrong_file(path, WHAT, lines, found))
         if row[0] not in (*_GENES, "FPLX"):
             raise InputError(
-                f"'{path}', line {number}: unknown namespace '{row[0]}'; known: HGNC, UP, FPLX"
+                f"'{path}', line {number}: unknown namespace '{row[0][:40]}'; known: HGNC, UP, FPLX"
             )
         count += 1
         below.setdefault(row[4], set()).add((row[0], row[1]))

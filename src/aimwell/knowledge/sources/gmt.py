@@ -72,7 +72,7 @@ def read_gmt(path: Path, *, name: str = "") -> GeneSets:
             foreign.append(species)
             continue
         if key in titles:
-            raise InputError(f"'{path}', line {number}: the set '{key}' is listed twice")
+            raise InputError(f"'{path}', line {number}: the set '{key[:60]}' is listed twice")
         evidence = evidence or database
         titles[key] = title
         rows += [(key, gene) for gene in dict.fromkeys(genes) if gene]

@@ -47,7 +47,7 @@ def read_signor_complexes(path: Path) -> GeneSets:
                 f"'{';'.join(row)[:60]}'; the file is damaged"
             )
         if row[0] in titles:
-            raise InputError(f"'{path}', line {number}: '{row[0]}' is listed twice")
+            raise InputError(f"'{path}', line {number}: '{row[0][:40]}' is listed twice")
         titles[row[0]] = row[1].strip()
         names = dict.fromkeys(name.strip() for name in row[2].split(","))
         listed += [(row[0], name) for name in names if name]
