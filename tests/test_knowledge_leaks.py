@@ -1,13 +1,18 @@
 """What encodes the known targets is found, left out by default, and never kept in silence."""
 
 import dataclasses
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from aimwell.bench.graph import write_run_file
+from aimwell.config import read_config
 from aimwell.errors import GraphError
+from aimwell.knowledge.build import build_graph
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.leaks import audit_leaks, leak_stain, without_leaks
@@ -144,3 +149,15 @@ def test_the_page_says_first_that_leaks_were_allowed(allowed: bool, said: str) -
     )
     assert said in " ".join(caveats(report)[:1])
     assert bool(caveats(report)) is allowed
+
+
+def test_a_build_that_keeps_named_sets_says_which(tmp_path: Path) -> None:
+    small = Path(__file__).parent / "data" / "knowledge" / "hgnc_small.tsv"
+    genes = "TP53\tMDM2\tBRCA1\tERBB2"
+    (tmp_path / "sets.gmt").write_text(f"LUNG_CANCER\tna\t{genes}\nREPAIR\tna\t{genes}\n")
+    source = {"reader": "gmt", "path": "sets.gmt"}
+    config = read_config(write_run_file(tmp_path, tmp_path, small, [source]), allow_leak=True)
+    steps = [s for s in build_graph(config).steps if s.why == "kept by allow_leak"]
+    assert [(s.rows_in, s.rows_out, s.examples) for s in steps] == [(1, 1, ("LUNG CANCER",))]
+    clean = replace(config, graph=replace(config.graph, allow_leak=False))
+    assert build_graph(clean).nodes["pathway"].index.tolist() == ["REPAIR"]

@@ -126,6 +126,7 @@ def test_the_page_says_what_is_covered_and_what_is_not(page: Page) -> None:
     assert "2 genes of 3 names are in the graph" in words
     assert "1 names of your list are not in the graph" in words
     assert "nobody" in words
+    assert "induces 26 · inhibits 7" in words  # of the hub MYC
     assert "1 of 2 sources may not be used commercially: Second." in words
 
 
@@ -156,6 +157,12 @@ def test_script_tags_in_every_field_stay_text(page: Page) -> None:
     figures = json.dumps(json.loads(found.scripts[0])["figures"])
     assert "<img" not in figures
     assert "&lt;img" in figures
+
+
+def test_a_graph_that_was_built_with_leaks_says_so() -> None:
+    step = Step("sets named after a disease, a mutant or a drug", 7, 7, "kept by allow_leak")
+    values, _ = graph_sections(survey_graph(replace(read_starter_graph(), steps=(step,))), "t")
+    assert values["cautions"][0].startswith("Leaks were allowed: 7 sets or edges")
 
 
 def test_a_graph_without_edges_between_genes_has_a_page() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from aimwell.knowledge.edges import build_edges
 from aimwell.knowledge.gene_sets import (
     SET_RELATIONS,
     GeneSets,
+    leaking_sets,
     with_genes,
     within_sizes,
     without_leaks,
@@ -35,6 +37,8 @@ from aimwell.provenance import Source, Step
 
 __all__ = ["build_graph", "build_known_targets", "identifier_table"]
 
+#: Step of sets that encode an answer and stay, for whoever looks at the graph later.
+LEAKS_KEPT: Final = "sets named after a disease, a mutant or a drug"
 #: Names that the evidence of an edge is known by.
 EVIDENCE = {**NAMES, **SET_NAMES, **PRIOR_NAMES}
 
@@ -177,11 +181,21 @@ def _gene_sets(
     for sets in read:
         low = smallest.get(sets.kind, config.graph.min_set_size)
         found = with_genes(sets, ids)
-        found = found if config.graph.allow_leak else without_leaks(found)
+        found = _marked(found) if config.graph.allow_leak else without_leaks(found)
         fit = within_sizes(found, low, config.graph.max_set_size)
         steps += fit.steps
         kept.append(fit)
     return kept
+
+
+def _marked(sets: GeneSets) -> GeneSets:
+    """Keep the sets that encode an answer, and say how many they are."""
+    leaking = sorted(leaking_sets(sets))
+    if not leaking:
+        return sets
+    names = tuple(str(sets.names[key]) for key in leaking[:3])
+    step = Step(LEAKS_KEPT, len(leaking), len(leaking), "kept by allow_leak", names)
+    return replace(sets, steps=(*sets.steps, step))
 
 
 def _to_genes(

@@ -115,7 +115,13 @@ def _overview(survey: GraphSurvey) -> dict[str, Any]:
 
 def _cautions(survey: GraphSurvey) -> list[str]:
     """List what a reader of the graph should be careful about."""
+    kept = sum(step.rows_out for step in survey.steps if step.why.startswith("kept by allow_leak"))
     found = []
+    if kept:
+        found.append(
+            f"Leaks were allowed: {kept:,} sets or edges that encode an answer were kept; a run on "
+            "this graph leaves them out unless it is told to keep them too."
+        )
     sources = survey.sources
     for verdict, words in (
         ("no", "may not be used commercially"),
