@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aimwell.bench.bars import BENCHES
-from aimwell.bench.harmonise import FIXTURE, missing_bars
+from aimwell.bench.harmonise import FIXTURE, missing_bars, model_bars
 from aimwell.bench.harmonise_gate import CASES, gate_bars, judge
 from aimwell.bench.harmonise_layers import simulate_layers
 
@@ -28,6 +28,10 @@ def test_missing_values_against_limma_are_measured_and_met():
     rows = list(missing_bars(FIXTURE))
     assert len(rows) == 2
     assert all(row.passed and row.value > 0 for row in rows)
+
+
+def test_models_beyond_two_arms_against_limma_are_measured_and_met():
+    assert [row.passed for row in model_bars(FIXTURE)] == [True] * 4
 
 
 def test_simulated_layers_hold_the_effects_that_the_truth_names():

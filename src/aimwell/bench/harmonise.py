@@ -21,6 +21,7 @@ from aimwell.bench.harmonise_speed import repeat_bars, speed_bars
 from aimwell.cohorts.counts import tmm_factors, voom
 from aimwell.cohorts.design import Design, build_design
 from aimwell.cohorts.differential import fit_contrast
+from aimwell.cohorts.formulas import build_model, fit_model
 from aimwell.config import ContrastSettings
 from aimwell.errors import ConfigError
 from aimwell.pipeline.workers import one_thread
@@ -28,6 +29,14 @@ from aimwell.pipeline.workers import one_thread
 REFERENCE: Final = "reference/gse60450"
 #: Made from random numbers, test data, so this part needs a checkout of the project.
 FIXTURE: Final = Path(__file__).parents[3] / "tests" / "data" / "statistics"
+#: Name in the table of limma, formula, what is tested, and the limit; the correlation of random
+#: blocks is found by a search, which ends at 1e-5.
+MODELS: Final = (
+    ("groups", "~ arm + sex", "arm", "<= 1e-8"),
+    ("slope", "~ sex + dose", "dose", "<= 1e-8"),
+    ("interaction", "~ arm * sex", "arm:sex", "<= 1e-8"),
+    ("block", "~ dose", "dose", "<= 1e-3"),
+)
 TOP_VOOM, TOP_DESEQ2 = 500, 1000
 
 
@@ -43,6 +52,7 @@ def measure(data: str) -> Iterator[Bar]:
 
 def _measure(data: str) -> Iterator[Bar]:
     yield from missing_bars(FIXTURE)
+    yield from model_bars(FIXTURE)
     if data:
         folder = Path(data) / REFERENCE
         if not folder.is_dir():
@@ -139,6 +149,19 @@ def missing_bars(folder: Path) -> Iterator[Bar]:
         share = values.isna().to_numpy().mean()
         name = f"limma 3.54, {share:.0%} missing, unequal df, {model}: max abs Δ log10 p"
         yield bar(name, gap, "", "<= 1e-8")
+
+
+def model_bars(folder: Path) -> Iterator[Bar]:
+    """Hold several groups, slopes, interactions and random blocks against limma."""
+    values = pd.read_csv(folder / "designs_values.csv", index_col=0)
+    sheet = pd.read_csv(folder / "designs_samples.csv", index_col=0)
+    wanted = pd.read_csv(folder / "designs_limma.csv")
+    for name, formula, test, limit in MODELS:
+        block = sheet["subject"] if name == "block" else None
+        found = fit_model(values, build_model(sheet, formula, test), block=block)
+        reference = wanted[wanted["model"] == name].set_index("gene")
+        gap = np.abs(np.log10(found["p"][reference.index]) - np.log10(reference["p"])).max()
+        yield bar(f"limma 3.54, {formula}, {test}, {name}: max abs Δ log10 p", gap, "", limit)
 
 
 def _design(folder: Path) -> Design:
