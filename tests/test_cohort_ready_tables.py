@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from typer.testing import CliRunner
 
+from aimwell.cli import app
 from aimwell.cohorts.evidence import BLOCK_COLUMNS, VALUE_COLUMNS
 from aimwell.cohorts.ready_tables import (
     RESULT_READERS,
@@ -248,6 +250,33 @@ def test_settings_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=says):
         config_of(tmp_path, *cohort.pop("tables", []), **cohort)
+
+
+def test_results_alone_can_be_checked(tmp_path: Path) -> None:
+    (tmp_path / "site.csv").write_text(as_written(results(), "deseq2"))
+    (tmp_path / "run.toml").write_text(
+        '[run]\ntitle = "t"\noutput = "out"\n[[cohort.tables]]\nname = "site"\n'
+        'path = "site.csv"\nkind = "rna"\nreader = "deseq2"\n'
+        '[[known_targets.sources]]\nreader = "genes"\ngenes = ["EGFR"]\n'
+    )
+    done = CliRunner().invoke(app, ["cohort", "check", str(tmp_path / "run.toml")])
+    assert done.exit_code == 0
+    said = " ".join(done.output.split())
+    assert "site.csv: site, read as deseq2, looks like a DESeq2 result" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "reader"), [("plain.csv.gz", "limma"), ("deseq2.csv.gz", "deseq2")]
+)
+def test_tables_of_r_say_what_r_says(real_data: Path, file: str, reader: str) -> None:
+    path = real_data / "reference" / "gse60450" / file
+    wanted = pd.read_csv(path, index_col=0)
+    found = RESULT_READERS[reader](path, TableSettings("r", file, "rna", reader))
+    known = found.notna().all(axis=1).to_numpy()
+    statistic = wanted["t" if reader == "limma" else "stat"].to_numpy()
+    ratio = (found["log2_fold_change"] / found["se"]).to_numpy()
+    np.testing.assert_allclose(ratio[known], statistic[known], rtol=1e-6)
+    assert known.sum() > 15_000
 
 
 PIECES = st.sampled_from(["\t", ",", "\n", "x", "-1", "0", "1e400", "NA", '"', "#", "\0"])

@@ -24,6 +24,7 @@ from aimwell.config import (
     SheetSettings,
 )
 from aimwell.errors import AimwellError, ConfigError, InputError
+from aimwell.pipeline.keys import keys_of
 
 FEATURECOUNTS = (
     '# Program:featureCounts v2.0.6; Command:"featureCounts" "-a" "a.gtf"\n'
@@ -382,6 +383,29 @@ def test_one_sample_from_two_files_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "b/s.genes.results", RSEM)
     with pytest.raises(InputError, match="1 samples come from several files, 's' from"):
         read(tmp_path, how("rsem"))
+
+
+def test_a_run_depends_on_every_file_of_a_folder_or_pattern(tmp_path: Path) -> None:
+    for sample in ("s1", "s2"):
+        write(tmp_path, f"q/{sample}/quant.sf", SALMON)
+    whole = RunConfig(
+        run=RunSettings("t", output="out", data=str(tmp_path)),
+        cohort=CohortSettings(
+            (how("salmon", path="q"), how("salmon", path="q/*/quant.sf", layer="again")),
+            SheetSettings("sheet.tsv"),
+        ),
+        contrasts=(),
+        known_targets=LabelSettings(()),
+    )
+    before = keys_of(whole)
+    assert {"q", "q/*/quant.sf"} <= set(before.files)
+    assert keys_of(whole) == before
+    write(tmp_path, "q/s2/quant.sf", SALMON.replace("30.5", "31.5"))
+    after = keys_of(whole)
+    assert after.evidence != before.evidence
+    assert after.known == before.known
+    write(tmp_path, "q/s3/quant.sf", SALMON)
+    assert keys_of(whole).evidence != after.evidence
 
 
 PIECES = st.sampled_from(

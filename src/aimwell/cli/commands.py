@@ -1,5 +1,6 @@
 """The commands. Each imports what it needs when it runs, so that ``--help`` answers at once."""
 
+import dataclasses
 import io
 import signal
 import sys
@@ -216,6 +217,7 @@ def cohort_check(
         from aimwell.cli import words
         from aimwell.cohorts.check import check_cohort
         from aimwell.cohorts.reading import read_cohort
+        from aimwell.cohorts.ready_tables import read_ready_tables
         from aimwell.knowledge.build import build_graph, identifier_table
         from aimwell.knowledge.sources.starter import read_starter_graph
 
@@ -223,12 +225,15 @@ def cohort_check(
         bars.start("reading the cohort")
         # with an HGNC table the graph has no say in what a name means
         graph = read_starter_graph() if config.identifiers.hgnc else build_graph(config)
-        cohort = read_cohort(config, identifier_table(config, graph))
+        table = identifier_table(config, graph)
+        cohort, ready = read_cohort(config, table), read_ready_tables(config, table)
         found = check_cohort(cohort, config.contrasts)
+        found = dataclasses.replace(found, files=(*found.files, *ready.files))
+        steps = (*cohort.steps, *ready.steps)
         bars.finish()
-        answer.give({**_plain(found), "steps": cohort.steps})
+        answer.give({**_plain(found), "steps": steps})
         if answer.in_words:
-            words.tell_cohort(found, cohort.steps)
+            words.tell_cohort(found, steps)
         if not all(contrast.testable for contrast in found.contrasts):
             raise typer.Exit(2)
 

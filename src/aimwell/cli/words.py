@@ -208,7 +208,7 @@ def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
     for f in found.files:
         looks = f", looks like {f.looks_like}" if f.looks_like else ""
         print(
-            f"{f.file}: layer {f.layer}, read as {f.reader}{looks}; {f.unit}, {f.samples:,} "
+            f"{f.file}: {f.layer}, read as {f.reader}{looks}; {f.unit}, {f.samples:,} "
             f"samples and {f.features:,} features; missing means {f.missing_means}"
         )
     for layer, kinds in found.names.items():
@@ -245,7 +245,8 @@ def tell_cohort(found: "CohortCheck", steps: Sequence[Step]) -> None:
 
 def _tell_samples(found: "CohortCheck") -> None:
     counts = ", ".join(f"{n} with {layers}" for layers, n in found.presence.subjects.items())
-    print(f"Subjects: {found.presence.pattern} ({counts})")
+    if counts:
+        print(f"Subjects: {found.presence.pattern} ({counts})")
     for odd in found.outliers:
         print(
             f"Outlier in {odd.layer}: '{odd.sample}' has {odd.measure} {odd.value:.3g}, the others "

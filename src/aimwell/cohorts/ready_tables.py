@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from aimwell.cohorts.cohort import FileNote
 from aimwell.cohorts.differential import adjust_p
 from aimwell.cohorts.discordance import compare_layers
 from aimwell.cohorts.evidence import BLOCK_COLUMNS, VALUE_COLUMNS, Evidence
@@ -50,6 +51,7 @@ class ReadyTables:
         identifiers: What became of every name, as in ``Cohort.identifiers``.
         sources: The files.
         steps: Rows in and out.
+        files: What each file turned out to be.
     """
 
     blocks: Mapping[str, pd.DataFrame]
@@ -59,6 +61,7 @@ class ReadyTables:
     identifiers: pd.DataFrame
     sources: tuple[Source, ...] = ()
     steps: tuple[Step, ...] = ()
+    files: tuple[FileNote, ...] = ()
 
 
 def read_ready_tables(config: RunConfig, table: IdentifierTable) -> ReadyTables:
@@ -74,6 +77,7 @@ def read_ready_tables(config: RunConfig, table: IdentifierTable) -> ReadyTables:
     sources: list[Source] = []
     blocks: dict[str, pd.DataFrame] = {}
     features: dict[str, pd.DataFrame] = {}
+    files: list[FileNote] = []
     minimum = config.identifiers.min_mapped
     for settings in sorted(config.cohort.tables, key=lambda s: s.name):
         path = config.path(settings.path)
@@ -85,6 +89,9 @@ def read_ready_tables(config: RunConfig, table: IdentifierTable) -> ReadyTables:
                 f"reader = '{settings.reader}'; set reader = '{looks}'"
             )
         rows = RESULT_READERS[settings.reader](path, settings)
+        name = found.name if found else ""
+        about = (path.name, settings.name, settings.reader, name, "log2 fold changes")
+        files.append(FileNote(*about, settings.samples, len(rows), "not tested"))
         where = f"'{path}' (table '{settings.name}')"
         rows = _usable(rows, settings, where, steps)
         genes = _genes(rows.index, table, minimum, (where, settings.name), reports, steps)
@@ -93,6 +100,8 @@ def read_ready_tables(config: RunConfig, table: IdentifierTable) -> ReadyTables:
     for wanted in sorted(config.cohort.features, key=lambda s: s.name):
         path = config.path(wanted.path)
         values = read_features(path, wanted)
+        about = (path.name, wanted.name, "features", "", "as given")
+        files.append(FileNote(*about, values.shape[1], len(values), "not known"))
         where = f"'{path}' (features '{wanted.name}')"
         genes = _genes(values.index, table, minimum, (where, wanted.name), reports, steps)
         features[wanted.name] = _mean_per_gene(values, genes, wanted.name, steps)
@@ -105,6 +114,7 @@ def read_ready_tables(config: RunConfig, table: IdentifierTable) -> ReadyTables:
         identifiers=pd.concat(reports, ignore_index=True) if reports else pd.DataFrame(),
         sources=tuple(sources),
         steps=tuple(steps),
+        files=tuple(files),
     )
 
 
