@@ -358,7 +358,7 @@ def _judge(
         raise ConfoundedError(
             f"contrast '{contrast.name}': {_nuisance_names(contrast)} leave {what}, at least "
             f"{WARN_INFORMATION:.0%} is needed ({_aliased(sheet, contrast)}); balance the arms, or "
-            "set accept_confounding = true to go on with every target marked as confounded"
+            "set accept_confounding = true (--accept-confounding) to go on with every result marked"
         )
     notes.append(f"{_nuisance_names(contrast)} leave {what}; accepted by accept_confounding")
     return verdict
