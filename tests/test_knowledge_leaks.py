@@ -160,4 +160,4 @@ def test_a_build_that_keeps_named_sets_says_which(tmp_path: Path) -> None:
     steps = [s for s in build_graph(config).steps if s.why == "kept by allow_leak"]
     assert [(s.rows_in, s.rows_out, s.examples) for s in steps] == [(1, 1, ("LUNG CANCER",))]
     clean = replace(config, graph=replace(config.graph, allow_leak=False))
-    assert build_graph(clean).nodes["pathway"].index.tolist() == ["REPAIR"]
+    assert build_graph(clean).nodes["pathway"]["name"].tolist() == ["REPAIR"]
