@@ -134,6 +134,8 @@ def measure_command(*arguments: str, cwd: Path | None = None, one_core: bool = F
         "print(f'peak {used.ru_maxrss} {used.ru_utime + used.ru_stime}')\n"
         "sys.exit(done.returncode)\n"
     )
+    # a folder of inputs that the surroundings name would replace that of the run files measured
+    surroundings = {k: v for k, v in os.environ.items() if k != "AIMWELL_DATA"}
     begun = time.monotonic()
     with_peak = subprocess.run(
         [sys.executable, "-c", script, str(one_core), *arguments],
@@ -141,6 +143,7 @@ def measure_command(*arguments: str, cwd: Path | None = None, one_core: bool = F
         text=True,
         check=False,
         cwd=cwd,
+        env=surroundings,
     )
     seconds = time.monotonic() - begun
     if with_peak.returncode:
