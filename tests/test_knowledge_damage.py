@@ -381,6 +381,16 @@ def test_every_reader_bears_the_damage_or_refuses_the_file_by_name(
         read_or_refuse(read, other)
 
 
+@pytest.mark.parametrize("reader", TEXTS)
+def test_every_reader_refuses_a_folder_and_what_is_not_there(tmp_path: Path, reader: str) -> None:
+    _, read = TEXTS[reader]
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(AimwellError, match="folder' is a folder; name the file inside"):
+        read(tmp_path / "folder")
+    with pytest.raises(AimwellError, match=r"there is no file '.*absent'"):
+        read(tmp_path / "absent")
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     st.sampled_from(sorted(TEXTS)),
