@@ -1,12 +1,15 @@
 """Several cohorts into one effect: numbers by hand, another route to them, and laws."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import optimize, stats
+from typer.testing import CliRunner
 
+from aimwell.cli import app
 from aimwell.cohorts.design import build_design
 from aimwell.cohorts.differential import fit_contrast
 from aimwell.cohorts.meta import (
@@ -146,3 +149,29 @@ def test_a_summary_that_cannot_be_used_is_refused_with_its_place(tmp_path, text,
 def test_a_single_cohort_cannot_be_combined():
     with pytest.raises(CohortError, match="1 cohorts are given, at least 2"):
         combine_cohorts(cohorts_of([1.0], [1.0]))
+
+
+def test_the_command_combines_files_and_says_how_much_replicated(tmp_path):
+    rng = np.random.default_rng(2)
+    real = np.where(np.arange(200) < 20, 2.0, 0.0)
+    for name in ("a", "b", "c"):
+        table = pd.DataFrame({"log2_fold_change": real + rng.normal(0, 0.2, 200), "se": 0.2})
+        write_summary(tmp_path / f"{name}.tsv", table.set_axis([f"g{i:03d}" for i in range(200)]))
+    files = [str(tmp_path / f"{name}.tsv") for name in ("a", "b", "c")]
+    output = tmp_path / "all.tsv"
+    done = CliRunner().invoke(app, ["cohort", "combine", *files, "--output", str(output), "--json"])
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert (facts["genes"], facts["shared"]) == (200, 200)
+    table = pd.read_csv(output, sep="\t", index_col="gene")
+    assert facts["replicated"] == table["replicated"].sum() >= 19
+    assert table["replicated"].iloc[20:].sum() <= 1
+
+
+def test_one_file_given_twice_is_refused(tmp_path):
+    table = pd.DataFrame({"log2_fold_change": [1.0], "se": [0.2]}, index=["a"])
+    write_summary(tmp_path / "site.tsv", table)
+    file = str(tmp_path / "site.tsv")
+    done = CliRunner().invoke(app, ["cohort", "combine", file, file, "--json"])
+    assert done.exit_code == 2
+    assert "several files are named 'site'" in json.loads(done.stdout)["error"]["message"]

@@ -200,6 +200,37 @@ def bench(
             words.tell_bench(rows)
 
 
+@cohort_app.command("combine", epilog="Example:  aimwell cohort combine siteA.tsv siteB.tsv")
+def cohort_combine(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Summary statistics, one per cohort.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", metavar="FILE", help="The combined table.")
+    ] = Path("combined.tsv"),
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Combine effects of several cohorts, which need not share data of patients.
+
+    Each file has the columns gene, log2_fold_change and se, and is called by its name.
+    """
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cohorts.meta import combine_files
+
+        bars.start("combining cohorts")
+        found, facts = combine_files(files, output)
+        bars.finish()
+        answer.give({"table": output, "cohorts": len(files), **facts})
+        if answer.in_words:
+            best = found[found["replicated"]].sort_values(["lfsr", "p"]).index[:10]
+            print(f"{facts['genes']} genes, {facts['shared']} of them in two cohorts or more")
+            print(f"{facts['replicated']} replicated, such as {', '.join(best) or 'none'}")
+            print(f"Table:   {output.resolve()}")
+
+
 @cohort_app.command("check", epilog="Example:  aimwell cohort check examples/coad/coad.toml")
 def cohort_check(
     file: RunFile,

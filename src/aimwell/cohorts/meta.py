@@ -4,7 +4,7 @@ Random effects: the variance between cohorts after Paule and Mandel (1982), J Re
 test after Hartung and Knapp (2001), Stat Med 20:3875, never narrower than without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +90,34 @@ def read_summary(path: Path) -> pd.DataFrame:
             raise InputError(f"'{path}' has text in its column '{column}': {error}") from error
     _check_summary(str(path), table, InputError)
     return table.sort_index()
+
+
+def combine_files(paths: Sequence[Path], output: Path) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Combine files of summary statistics, each a cohort of the name of its file, and write them.
+
+    Returns:
+        The combined table as in ``combine_cohorts``, and how many ``genes`` it has, how many are
+        ``shared`` by at least two cohorts, and how many are ``replicated``.
+
+    Raises:
+        CohortError: Two files of one name, or fewer than two.
+        InputError: A file that cannot be used.
+    """
+    names = [path.name.removesuffix(".gz").rsplit(".", 1)[0] for path in paths]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise CohortError(
+            f"several files are named {some(twice)}, and a cohort is called by its file; rename "
+            "them, and give each cohort once"
+        )
+    found = combine_cohorts({n: read_summary(p) for n, p in zip(names, paths, strict=True)})
+    with write_atomically(output) as temporary:
+        found.to_csv(temporary, sep="\t", index_label="gene", lineterminator="\n")
+    facts = {
+        "genes": len(found),
+        "shared": int((found["cohorts"] > 1).sum()),
+        "replicated": int(found["replicated"].sum()),
+    }
+    return found, facts
 
 
 def _check_summary(name: str, table: pd.DataFrame, error: type[CohortError | InputError]) -> None:
