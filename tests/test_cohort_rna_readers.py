@@ -159,9 +159,9 @@ def test_rsem_gives_fractional_counts_and_the_logarithm_of_effective_lengths(
         RSEM.replace("800.00", "400.00").replace("\t0.00\t0.00", "\t250\t3"),
     )
     found = read(tmp_path, how("rsem"))
-    assert numbers(found.values) == {"a": [10.5, 0], "b": [10.5, 3]}
+    assert numbers(found.values) == {"a": [0, 10.5], "b": [3, 10.5]}
     # KRAS has no effective length in a, and takes that of b
-    np.testing.assert_allclose(np.exp(found.offsets), [[800, 250], [400, 250]])
+    np.testing.assert_allclose(np.exp(found.offsets), [[250, 800], [250, 400]])
 
 
 @pytest.mark.parametrize(

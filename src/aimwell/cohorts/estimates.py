@@ -108,7 +108,8 @@ def read_estimates(path: Path, settings: MatrixSettings, form: EstimateFormat) -
 def _to_genes(
     counts: pd.DataFrame, offsets: pd.DataFrame, settings: MatrixSettings, where: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Step]]:
-    names = counts.columns
+    counts, offsets = counts.sort_index(axis=1), offsets.sort_index(axis=1)
+    names = counts.columns  # sorted, because sums depend on the order in their last digits
     if settings.transcripts:
         table = read_transcripts(Path(settings.transcripts))
         genes = genes_of_transcripts(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from aimwell.errors import InputError, some
 
@@ -27,16 +28,25 @@ def log_lengths(lengths: pd.DataFrame, counts: pd.DataFrame, where: str) -> pd.D
     Raises:
         InputError: A feature with counts and without a positive length.
     """
-    positive = lengths > 0
-    bad = ~positive.to_numpy() & (counts.to_numpy() > 0)
+    array = lengths.to_numpy(float)
+    positive = array > 0
+    bad = ~positive & (counts.to_numpy() > 0)
     if bad.any():
         i, j = np.argwhere(bad)[0]
         raise InputError(
             f"{where}: {int(bad.sum())} features have counts and no effective length, for example "
             f"'{counts.columns[j]}' in sample '{counts.index[i]}'; was the file edited?"
         )
-    logs = lengths.where(positive).transform(np.log)
-    return logs.fillna(logs.mean(axis=0)).fillna(0.0)
+    logs = np.log(np.where(positive, array, 1.0))
+    filled = _with_typical(logs, positive, np.zeros(array.shape[1]))
+    return pd.DataFrame(filled, lengths.index, lengths.columns)
+
+
+def _with_typical(logs: np.ndarray, known: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Put the mean of the known values of its column where a value is not known."""
+    seen = known.sum(axis=0)
+    mean = np.where(known, logs, 0.0).sum(axis=0) / np.maximum(seen, 1)
+    return np.where(known, logs, np.where(seen > 0, mean, otherwise))
 
 
 def sum_counts(
@@ -59,19 +69,22 @@ def sum_counts(
         >>> total["g"].tolist(), np.exp(length["g"]).round(6).tolist()
         ([40.0], [200.0])
     """
-    names = np.asarray(groups, dtype=object)
-    lengths = offsets.transform(np.exp)
-
-    def added(table: pd.DataFrame) -> pd.DataFrame:
-        return table.T.groupby(names, sort=True).sum().T
-
-    lacking = counts.isna().T.groupby(names, sort=True).any().T
-    total, abundance = added(counts), added(counts / lengths)
+    order, group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    members = sparse.csr_matrix(
+        (np.ones(len(group)), (np.arange(len(group)), group)), shape=(len(group), len(order))
+    )
+    c, length = counts.to_numpy(float), np.exp(offsets.to_numpy(float))
+    missing = np.isnan(c)
+    c = np.where(missing, 0.0, c)
+    total, abundance = c @ members, (c / length) @ members
     seen = abundance > 0
-    logs = (total / abundance.where(seen)).transform(np.log)
-    plain = lengths.T.groupby(names, sort=True).mean().T.transform(np.log)
+    logs = np.log(np.where(seen, total, 1.0) / np.where(seen, abundance, 1.0))
+    plain = np.log((length @ members).mean(axis=0) / np.bincount(group, minlength=len(order)))
     # tximport's rule: where a gene was not seen, its typical length in the other samples
-    return total.mask(lacking), logs.fillna(logs.mean(axis=0)).fillna(plain)
+    logs = _with_typical(logs, seen, plain)
+    total = np.where(missing.astype(float) @ members > 0, np.nan, total)
+    columns = pd.Index(order.tolist(), dtype=str)
+    return pd.DataFrame(total, counts.index, columns), pd.DataFrame(logs, counts.index, columns)
 
 
 def genes_of_transcripts(
