@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from aimwell.knowledge.graph import GENE, TargetGraph
+from aimwell.knowledge.graph import GENE, TargetGraph, distinct, places_of
 from aimwell.knowledge.licences import classify_licence
 
 SOURCE_COLUMNS: Final = (
@@ -40,15 +40,15 @@ def pairs_and_genes(graph: TargetGraph) -> tuple[dict[str, Ints], dict[str, Ints
     for relation in graph.relations.values():
         kinds = (relation.source_type, relation.target_type)
         ends = [
-            graph.genes.get_indexer(pd.Index(column)).astype(np.int64) if kind == GENE else None
+            places_of(column, graph.genes) if kind == GENE else None
             for kind, column in zip(kinds, ends_of(relation.edges), strict=True)
         ]
         for name, rows in _origins(relation.edges):
             found = [end[rows] for end in ends if end is not None]
-            genes.setdefault(name, []).extend(np.unique(part) for part in found)
+            genes.setdefault(name, []).extend(np.flatnonzero(np.bincount(p)) for p in found)
             if len(found) == 2:
                 low, high = np.minimum(*found), np.maximum(*found)
-                pairs.setdefault(name, []).append(np.unique(low * n + high))
+                pairs.setdefault(name, []).append(low * n + high)
     return _distinct(pairs), _distinct(genes)
 
 
@@ -140,15 +140,18 @@ def _origins(edges: pd.DataFrame) -> list[tuple[str, npt.NDArray[np.intp]]]:
 
 def _distinct(parts: Mapping[str, list[Ints]]) -> dict[str, Ints]:
     empty = [np.zeros(0, np.int64)]
-    return {name: np.unique(np.concatenate(found or empty)) for name, found in parts.items()}
+    return {name: distinct(np.concatenate(found or empty)) for name, found in parts.items()}
 
 
 def _shared(members: Mapping[str, Ints], names: list[str]) -> npt.NDArray[np.int64]:
     """Sizes of all intersections, shape ``(d, d)``; the diagonal holds the sizes themselves."""
     every = [members.get(name, np.zeros(0, np.int64)) for name in names]
-    _, column = np.unique(np.concatenate([*every, np.zeros(0, np.int64)]), return_inverse=True)
+    if len(names) < 2:
+        return np.array([[len(found) for found in every]], np.int64)
+    union = distinct(np.concatenate(every))
+    column = np.concatenate([np.searchsorted(union, found) for found in every])
     row = np.repeat(np.arange(len(names)), [len(found) for found in every])
-    shape = (len(names), int(column.max(initial=-1)) + 1)
+    shape = (len(names), len(union))
     held = csr_array((np.ones(len(row), np.int64), (row, column)), shape=shape)
     return np.asarray((held @ held.T).todense(), np.int64)
 

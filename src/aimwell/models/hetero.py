@@ -8,7 +8,7 @@ import pandas as pd
 
 from aimwell.errors import GraphError
 from aimwell.knowledge.description import ENDS, Description, describe_graph, read_description
-from aimwell.knowledge.graph import TargetGraph
+from aimwell.knowledge.graph import TargetGraph, places_of
 
 if TYPE_CHECKING:
     from torch_geometric.data import HeteroData
@@ -49,7 +49,7 @@ def to_hetero_data(graph: TargetGraph) -> "HeteroData":
         edges = relation.edges
         store = data[relation.source_type, name, relation.target_type]
         ends = [
-            graph.nodes[kind].index.get_indexer(pd.Index(edges[end])).astype(np.int64)
+            places_of(edges[end], graph.nodes[kind].index)
             for kind, end in zip((relation.source_type, relation.target_type), ENDS, strict=True)
         ]
         store.edge_index = torch.from_numpy(np.stack(ends))  # (2, e)
