@@ -22,7 +22,7 @@ import scipy.sparse as sp
 
 from aimwell.models.propagate import SparseOperator, take_rows
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, known_channel
+from aimwell.models.training import Member, label_channels
 
 CHUNK = 1 << 17  # numbers per array in the sum over steps: 1 MB, which stays in the cache
 
@@ -52,8 +52,7 @@ class Attribution:
 
 def network_inputs(task: TargetTask, member: Member) -> list[np.ndarray]:
     """Give every block as the member sees it at prediction, float64; its own fold is hidden."""
-    labels = np.where(task.folds == member.unit.fold, 0, task.labels)
-    channel = known_channel(labels, labels.astype(bool)).numpy()
+    channel = label_channels(task, task.folds != member.unit.fold).numpy()
     return [b.astype(np.float64) for b in (*(b.values for b in task.blocks), channel)]
 
 

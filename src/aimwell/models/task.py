@@ -89,9 +89,11 @@ class TargetTask:
         labels: 1 known, 0 unlabelled, shape ``(n,)``, int8.
         withheld: True for targets kept out to check the result: they carry no label, take no part
             in any loss, and are left out of the metrics; shape ``(n,)``.
-        folds: Fold of every gene, shape ``(n,)``.
+        folds: Fold of every gene, shape ``(n,)``; -1 for a gene in no test fold.
         families: Gene family of every gene.
         steps: What was left out and why.
+        negatives: Where a benchmark gives negatives: True for them, shape ``(n,)``; the rest
+            without a label is unlabelled. None where every gene without a label is.
 
     Raises:
         TaskError: A gene family in two folds, or shapes that differ.
@@ -106,9 +108,13 @@ class TargetTask:
     folds: np.ndarray
     families: "pd.Series[str]"
     steps: tuple[Step, ...] = field(default=(), compare=False)
+    negatives: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.genes)
+        if self.negatives is not None and (self.negatives & (self.labels == 1)).any():
+            both = self.genes[self.negatives & (self.labels == 1)]
+            raise TaskError(f"{len(both)} genes are known targets and negatives: {some(both)}")
         if any(len(b.values) != n for b in self.blocks) or len(self.labels) != n:
             raise TaskError("features, labels and genes of the task differ in length")
         split = pd.Series(self.folds).groupby(self.families.to_numpy()).nunique()
@@ -341,7 +347,7 @@ def _evidence_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
     block = evidence.blocks[name].reindex(genes)
     raw = pd.DataFrame({"z": block["z"], "effect": block["effect"]})
     raw["abs_z"], raw["abs_effect"] = raw["z"].abs(), raw["effect"].abs()
-    values = _standardise(raw[list(EVIDENCE_FEATURES)].to_numpy(float))
+    values = standardise(raw[list(EVIDENCE_FEATURES)].to_numpy(float))
     values *= np.array(FEATURE_SCALE, dtype=np.float32)
     return Block(name, evidence.kinds[name], EVIDENCE_FEATURES, values)
 
@@ -350,17 +356,22 @@ def _feature_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
     values = evidence.features[name].reindex(genes)
     columns = tuple(str(c) for c in values.columns)
     # as much weight for the block as for one number, however many columns it has
-    scaled = _standardise(values.to_numpy(float)) / np.float32(np.sqrt(max(len(columns), 1)))
+    scaled = standardise(values.to_numpy(float)) / np.float32(np.sqrt(max(len(columns), 1)))
     return Block(name, "features", columns, scaled)
 
 
 def _degree_block(graph: TargetGraph, genes: pd.Index) -> Block:
     degree = np.log1p(graph.degree().reindex(genes).to_numpy(float))
-    return Block("graph", "graph", ("log_degree",), _standardise(degree[:, None]))
+    return Block("graph", "graph", ("log_degree",), standardise(degree[:, None]))
 
 
-def _standardise(values: np.ndarray) -> np.ndarray:
-    """Centre and scale over observed rows, clip to ±3, and put 0 where nothing was observed."""
+def standardise(values: np.ndarray) -> np.ndarray:
+    """Centre and scale over observed rows, clip to ±3, and put 0 where nothing was observed.
+
+    Example:
+        >>> standardise(np.array([[1.0], [3.0], [np.nan]])).tolist()
+        [[-1.0], [1.0], [0.0]]
+    """
     seen = ~np.isnan(values)
     count = np.maximum(seen.sum(axis=0), 1)
     mean = np.where(seen, values, 0).sum(axis=0) / count

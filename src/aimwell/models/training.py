@@ -90,9 +90,30 @@ def known_channel(labels: np.ndarray, visible: np.ndarray, shown: float = 1.0) -
     return torch.from_numpy(values.astype(np.float32)[:, None])
 
 
+def label_channels(task: TargetTask, visible: np.ndarray, shown: float = 1.0) -> Tensor:
+    """Make the label channels of a task as its networks see them.
+
+    Args:
+        task: Its ``labels`` and ``negatives``.
+        visible: True where a label may be seen, shape ``(n,)``.
+        shown: Share of the labels that is visible; sums over neighbours stay on one scale.
+
+    Returns:
+        Shape ``(n, 1)``, the known targets; with given negatives ``(n, 2)``, 1 in the first column
+        for a known target, in the second for a negative.
+    """
+    if task.negatives is None:
+        return known_channel(task.labels * visible, visible, shown)
+    values = np.stack([visible & (task.labels == 1), visible & task.negatives], axis=1) / shown
+    return torch.from_numpy(values.astype(np.float32))
+
+
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums split over threads end in other bits; a fit must not depend on how many there are."""
+def one_torch_thread() -> Iterator[None]:
+    """Compute on one thread: sums split over threads end in other bits.
+
+    A fit must not depend on how many threads there are.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -101,7 +122,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@_one_thread()
+@one_torch_thread()
 def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int) -> Member:
     """Fit one network without the labels of one fold.
 
@@ -136,7 +157,7 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
     labels = np.where(training, task.labels, 0)
     # Adaptive steps move every weight alike, however little the few known targets say of it.
     optimiser = torch.optim.SGD(
-        _groups(network, settings.weight_decay), lr=settings.learning_rate, momentum=MOMENTUM
+        weight_groups(network, settings.weight_decay), lr=settings.learning_rate, momentum=MOMENTUM
     )
     network.train()
     for _ in range(settings.epochs):
@@ -161,7 +182,7 @@ def load_network(task: TargetTask, member: Member) -> TargetNetwork:
     """Rebuild the network of a member, ready to predict."""
     state = {k: torch.from_numpy(np.asarray(v)) for k, v in member.parameters.items()}
     network = TargetNetwork(
-        [b.values.shape[1] for b in task.blocks] + [1],
+        [state[f"encoders.{i}.weight"].shape[1] for i in range(len(task.blocks) + 1)],
         len(task.wiring.channels),
         hidden=state["head.weight"].shape[1] // 3,
     )
@@ -169,7 +190,8 @@ def load_network(task: TargetTask, member: Member) -> TargetNetwork:
     return network.eval()
 
 
-def _groups(network: TargetNetwork, decay: float) -> list[dict[str, object]]:
+def weight_groups(network: TargetNetwork, decay: float) -> list[dict[str, object]]:
+    """Group the parameters for an optimiser: only matrices decay."""
     matrices = [p for p in network.parameters() if p.dim() > 1]
     rest = [p for p in network.parameters() if p.dim() == 1]
     return [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]

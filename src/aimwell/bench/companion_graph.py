@@ -1,0 +1,117 @@
+"""The graph beside the published tables of a benchmark: public databases, one by one."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from aimwell.config import config_from
+from aimwell.errors import ConfigError
+from aimwell.knowledge.build import build_graph
+from aimwell.knowledge.edges import build_edges
+from aimwell.knowledge.graph import GENE, Relation, TargetGraph
+from aimwell.knowledge.sources.hgnc import read_hgnc
+from aimwell.provenance import Source, Step
+
+HGNC: Final = "ids/hgnc_complete_set_2024-10.txt.gz"
+FAMILY: Final = "family"
+BELONGS: Final = "belongs_to"
+#: Gene groups of HGNC with fewer or more genes of the graph are left out.
+FAMILY_SIZES: Final = (2, 200)
+_GO: Final = "pathways/GO_annotations-9606-direct-expev.tsv"
+#: Reader, path and further settings of every database.
+DATABASES: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    ("string", "networks/string_symbol.tsv", {"name": "STRING", "separate": True}),
+    ("biogrid", "networks/biogrid_symbol.txt", {"name": "BioGRID", "separate": True}),
+    ("huri", "networks/huri_ensembl.tsv", {"name": "HuRI", "separate": True}),
+    (
+        "huri",
+        "networks/hi_union_uniprot_isoforms.tsv",
+        {"name": "HI-union", "separate": True},
+    ),
+    ("menche", "networks/menche2015_Datasets_S1-S4.zip", {"name": "Menche", "separate": True}),
+    ("collectri", "signalling/collectri_2025.csv", {"name": "CollecTRI", "separate": True}),
+    (
+        "omnipath",
+        "signalling/omnipath_carnival_signed.tsv",
+        {"name": "OmniPath", "separate": True},
+    ),
+    (
+        "enzyme_substrate",
+        "signalling/omnipath_ptm_2025.csv",
+        {"name": "PTM", "separate": True},
+    ),
+    (
+        "reactome",
+        "pathways/ReactomePathways.gmt",
+        {
+            "hierarchy": "pathways/ReactomePathwaysRelation.txt",
+            "names": "pathways/ReactomePathways.txt",
+        },
+    ),
+    ("gmt", "pathways/h.all.v7.0.symbols.gmt", {"name": "Hallmark"}),
+    ("gmt", "pathways/c2.cp.wikipathways.v7.2.symbols.gmt", {"name": "WikiPathways"}),
+    ("corum", "pathways/CORUM_coreComplexes.txt", {}),
+    ("go", _GO, {"aspects": ["molecular_function"]}),
+)
+#: What messages travel along; the rest is only counted, in the full track.
+MESSAGES: Final = ("interacts_string", "member_of", "annotated_with", BELONGS)
+
+
+def companion_graph(data: Path) -> TargetGraph:
+    """Build the graph of ``DATABASES`` and the gene groups of HGNC from their public files.
+
+    Raises:
+        ConfigError: ``data`` lacks one of the files.
+    """
+    names = [HGNC, *(path for _, path, _ in DATABASES)]
+    if missing := [name for name in names if not (data / name).is_file()]:
+        raise ConfigError(
+            f"'{data}' lacks {len(missing)} of {len(names)} databases, the first is "
+            f"'{missing[0]}'; name a graph folder with --graph, or 'none' for the benchmark's own "
+            "network alone"
+        )
+    raw: dict[str, Any] = {
+        "run": {"title": "companion", "output": "unused", "data": str(data)},
+        "identifiers": {"hgnc": HGNC},
+        "graph": {"sources": [{"reader": r, "path": p, **more} for r, p, more in DATABASES]},
+        "known_targets": {"sources": [{"reader": "genes", "genes": ["TP53"]}]},
+        "cohort": {"tables": [{"name": "none", "path": "none", "kind": "rna", "reader": "limma"}]},
+    }
+    return with_gene_groups(build_graph(config_from(raw)), read_hgnc(data / HGNC))
+
+
+def with_gene_groups(graph: TargetGraph, hgnc: pd.DataFrame) -> TargetGraph:
+    """Add the gene groups of HGNC as sets of the kind ``family``.
+
+    Args:
+        graph: Its genes; a relation ``belongs_to`` must not be there yet.
+        hgnc: As ``read_hgnc`` gives it.
+    """
+    genes = hgnc[["gene_group_id", "gene_group"]]
+    genes = genes[genes.index.isin(graph.genes) & (genes["gene_group_id"] != "")]
+    rows = [
+        (gene, f"HGNC.GROUP:{number}", name)
+        for gene, numbers, names in genes.itertuples()
+        for number, name in zip(numbers.split("|"), names.split("|"), strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["source_id", "target_id", "name"])
+    size = table.groupby("target_id")["source_id"].transform("size")
+    kept = table[size.between(*FAMILY_SIZES)]
+    step = Step(
+        "gene groups of HGNC",
+        table["target_id"].nunique(),
+        kept["target_id"].nunique(),
+        f"fewer than {FAMILY_SIZES[0]} or more than {FAMILY_SIZES[1]} genes of the graph",
+    )
+    pairs = kept.assign(weight=1.0, evidence="HGNC", literature=False, clinical=False, detail="")
+    edges, merged = build_edges(pairs, BELONGS, directed=True)
+    nodes = kept.drop_duplicates("target_id").set_index("target_id")[["name"]].sort_index()
+    return replace(
+        graph,
+        nodes={**graph.nodes, FAMILY: nodes.rename_axis(None)},
+        relations={**graph.relations, BELONGS: Relation(BELONGS, GENE, FAMILY, edges)},
+        sources=(*graph.sources, Source("HGNC gene groups", "not stated", "CC0")),
+        steps=(*graph.steps, step, merged),
+    )
