@@ -161,7 +161,7 @@ def test_constant_features_and_telling_gaps_are_left_out_and_recorded(folder):
 
 def test_loops_repeats_and_unknown_genes_among_edges_are_counted(folder):
     more = pd.DataFrame(
-        {"a": ["G000", "G001", "G009", "ALIEN"], "b": ["G001", "G000", "G009"] + ["G1"]}
+        {"a": ["G000", "G001", "G009", "ALIEN"], "b": ["G001", "G000", "G009", "G1"]}
     )
     found = read_task_tables(changed(folder, "edges", lambda t: pd.concat([t, more])))
     step = next(s for s in found.steps if s.name == "edges between genes of the task")

@@ -214,7 +214,8 @@ def unlabelled_risk(known: Tensor, unlabelled: Tensor, prior: float) -> Tensor:
         prior: Share of positives among the unlabelled, in (0, 1).
 
     Example:
-        >>> float(unlabelled_risk(torch.tensor([0.0]), torch.tensor([0.0]), 0.5).round(decimals=4))
+        >>> risk = unlabelled_risk(torch.tensor([0.0]), torch.tensor([0.0]), 0.5)
+        >>> round(float(risk), 4)
         0.6931
     """
     softplus = nn.functional.softplus
