@@ -1,6 +1,8 @@
 """Bars across layers and cohorts: discordance, swapped samples, and summaries instead of data.
 
-The simulated cohorts here have the seeds 0 to 9; nothing was tuned on them.
+The simulated cohorts here have the seeds 0 to 9, those with swapped samples 20 to 29: nothing was
+tuned on them. The measure of likeness was chosen on the colon pairs among others, so that row is
+no test of it.
 """
 
 import tempfile
@@ -24,6 +26,7 @@ from aimwell.cohorts.swaps import compare_samples
 from aimwell.config import ContrastSettings
 
 SEEDS: Final = range(10)
+SWAP_SEEDS: Final = range(20, 30)
 COLON: Final = "cohorts/cptac_coad"
 _Pairs = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 CALLED: Final = ("rna_only", "protein_only", "opposite")
@@ -115,7 +118,7 @@ def swap_bars(data: str) -> Iterator[Bar]:
         cohorts["CPTAC colon"] = lambda seed: colon  # noqa: ARG005  the same cohort, other draws
     for name, make in cohorts.items():
         right = found = planted = 0
-        for seed in SEEDS:
+        for seed in SWAP_SEEDS:
             rna, protein, sheet = make(seed)
             rng = np.random.default_rng([seed, 5])
             chosen = rng.choice(len(rna), max(round(len(rna) * 0.05), 2), replace=False)
