@@ -17,6 +17,7 @@ from aimwell.models.supervised import (
     first_layer,
     fit_supervised,
     forward_rows,
+    training_rows,
     unlabelled_risk,
 )
 from aimwell.models.table_task import BASE, build_table_task
@@ -177,9 +178,8 @@ def test_the_first_layer_computed_once_gives_the_logits_of_the_whole_network(tas
     with torch.no_grad():
         fast = forward_rows(
             network,
-            task,
             first_layer(task),
-            label_channels(task, visible),
+            training_rows(task, 1).arrive(label_channels(task, visible)),
             rows,
             RowOperators.cut(task, rows),
         ).numpy()
@@ -220,5 +220,5 @@ def test_the_risk_of_the_unlabelled_by_hand():
 def test_without_negatives_supervised_learning_is_refused(task):
     from dataclasses import replace
 
-    with pytest.raises(TaskError, match="needs both"):
+    with pytest.raises(TaskError, match="no negative is given"):
         fit_supervised(replace(task, negatives=None), Unit(1, 0), SHORT, 0)

@@ -4,6 +4,6 @@ A bar is printed with its number and its limit whether or not it is met; nothing
 build, and nothing here is tuned on what it measures.
 """
 
-from aimwell.bench.bars import BENCHES, Bar, run_bench
+from aimwell.bench.bars import BENCHES, Bar, BenchOptions, run_bench
 
-__all__ = ["BENCHES", "Bar", "run_bench"]
+__all__ = ["BENCHES", "Bar", "BenchOptions", "run_bench"]

@@ -15,7 +15,35 @@ from typing import Final
 
 from aimwell.errors import AimwellError, ConfigError, some
 
-BENCHES: Final = ("demo", "coad", "attribution", "graph", "identifiers", "harmonise")
+BENCHES: Final = (
+    "demo",
+    "coad",
+    "attribution",
+    "graph",
+    "identifiers",
+    "harmonise",
+    "cancer-genes",
+)
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What the benchmark ``cancer-genes`` can be asked for.
+
+    Attributes:
+        task: Folder of the tables; empty takes the one below the data folder.
+        graph: A graph folder whose relations are added, ``none`` for none; empty builds one from
+            the public databases.
+        folds: Repetitions of the published folds; empty takes all but 0.
+        seeds: Networks per fold; 0 takes the usual number.
+        output: Folder for ``predictions.tsv``; empty writes none.
+    """
+
+    task: str = ""
+    graph: str = ""
+    folds: tuple[int, ...] = ()
+    seeds: int = 0
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,18 +107,23 @@ def machine() -> str:
     return f"{model}, {cores} cores, {memory:.0f} GiB, Python {python}"
 
 
-def run_bench(name: str, data: str = "") -> Iterator[Bar]:
+def run_bench(name: str, data: str = "", options: BenchOptions | None = None) -> Iterator[Bar]:
     """Measure the bars of one benchmark, one by one.
 
     Args:
         name: One of ``BENCHES``.
         data: Folder of the public databases and cohorts, for those that need it.
+        options: Of the benchmark ``cancer-genes``.
 
     Raises:
         ConfigError: An unknown name, or a benchmark that needs ``data`` without it.
     """
     if name not in BENCHES:
         raise ConfigError(f"there is no benchmark '{name}'; choose from {some(BENCHES, 9)}")
+    if name == "cancer-genes":
+        from aimwell.bench import cancer_genes
+
+        return cancer_genes.measure(data, options)
     measure: Callable[[str], Iterator[Bar]] = importlib.import_module(
         f"aimwell.bench.{name}"
     ).measure

@@ -24,6 +24,7 @@ from aimwell.cli.options import (
     Output,
     Quiet,
     RunFile,
+    numbers,
     read_run_file,
 )
 
@@ -166,15 +167,28 @@ def explain(
 
 
 @app.command(epilog="Example:  aimwell bench coad --data ~/databases --json")
-def bench(
+def bench(  # noqa: PLR0913, PLR0917  one option each
     name: Annotated[
         str,
         typer.Argument(
             metavar="[NAME]",
-            help="One of demo, coad, attribution, graph, identifiers, harmonise.",
+            help="One of demo, coad, attribution, graph, identifiers, harmonise, cancer-genes.",
         ),
     ] = "",
     data: Data = "",
+    task: Annotated[
+        str, typer.Option("--task", metavar="DIR", help="cancer-genes: folder of its tables.")
+    ] = "",
+    folds: Annotated[
+        str, typer.Option("--folds", metavar="0,1", help="cancer-genes: repetitions to measure.")
+    ] = "",
+    graph: Annotated[
+        str,
+        typer.Option("--graph", metavar="DIR", help="cancer-genes: a graph to add, or 'none'."),
+    ] = "",
+    output: Annotated[
+        str, typer.Option("--output", metavar="DIR", help="cancer-genes: for predictions.tsv.")
+    ] = "",
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -185,13 +199,14 @@ def bench(
     """
     answer = Answer(as_json, quiet, debug)
     with answer.reporting() as bars:
-        from aimwell.bench import BENCHES, run_bench
+        from aimwell.bench import BENCHES, BenchOptions, run_bench
         from aimwell.cli import words
 
+        options = BenchOptions(task, graph, numbers(folds, "--folds"), output=output)
         rows = []
         for one in [name] if name else BENCHES:
             bars.start(f"measuring {one}")
-            for row in run_bench(one, data):
+            for row in run_bench(one, data, options):
                 rows.append(row)  # an hour's numbers must not wait for the last of them
                 bars.note(f"{row.name}: {row.value:.4g} {row.unit}  {row.limit}".rstrip())
         bars.finish()

@@ -67,3 +67,21 @@ def read_run_file(  # noqa: PLR0913  one option each
     if jobs:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
     return with_preset(config)
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    """Read whole numbers that commas separate.
+
+    Raises:
+        ConfigError: Something else.
+
+    Example:
+        >>> numbers("0, 3", "--folds")
+        (0, 3)
+    """
+    from aimwell.errors import ConfigError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if wrong := [part for part in parts if not part.isdecimal()]:
+        raise ConfigError(f"{option} takes numbers such as 0,1; found '{wrong[0]}'")
+    return tuple(int(part) for part in parts)

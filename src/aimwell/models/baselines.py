@@ -44,7 +44,7 @@ def ladder(task: TargetTask) -> pd.DataFrame:
         np.max(strength, axis=0) if strength else scores["differential statistic"]
     ).astype(float)
     scores["degree"] = degree[:, 0].astype(float)
-    walk = _walk_matrix(task)
+    walk = walk_matrix(task)
     for fold in np.unique(task.folds):
         test = task.folds == fold
         labels = np.where(test, 0, task.labels)
@@ -93,7 +93,7 @@ def random_walk(walk: sp.csr_matrix, labels: np.ndarray) -> np.ndarray:
     return np.asarray(state)
 
 
-def _walk_matrix(task: TargetTask) -> sp.csr_matrix:
+def walk_matrix(task: TargetTask) -> sp.csr_matrix:
     """Column-stochastic walk over the distinct gene–gene pairs, both directions."""
     n = len(task.genes)
     arcs = _matrix(task.wiring.direct).tocoo()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
@@ -101,9 +102,73 @@ def label_scale(task: TargetTask, training: np.ndarray) -> Tensor:
     return LOUD / torch.clamp(size, min=1e-3)
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """What all members of one fold share.
+
+    Attributes:
+        rows: Positions of the genes with a label outside the fold, shape ``(m,)``.
+        training: True for them, shape ``(n,)``.
+        scale: Of the label channels, shape ``(c,)``.
+        cut: Operators of the second layer for ``rows``.
+        paths: Operators of the first layer, from genes in ``rows`` only: no other has a label.
+    """
+
+    rows: np.ndarray
+    training: np.ndarray
+    scale: Tensor
+    cut: "RowOperators"
+    paths: tuple[sp.csr_matrix, sp.csr_matrix, sp.csr_matrix]
+
+    def arrive(self, channels: Tensor) -> Tensor:
+        """Give label channels and what arrives of them, shape ``(n, (r + 1) · c)``."""
+        direct, into, out = self.paths
+        columns = channels.numpy()
+        n, width = columns.shape
+        parts = [columns, direct @ columns, out @ (into @ columns)]
+        stacked = np.concatenate(parts).reshape(-1, n, width).transpose(1, 0, 2)
+        return torch.from_numpy(np.ascontiguousarray(stacked.reshape(n, -1)))
+
+
+def training_rows(task: TargetTask, fold: int) -> TrainingRows:
+    """Prepare the labels outside one fold, once for all members that hold it out.
+
+    Raises:
+        TaskError: No known target outside the fold.
+    """
+    labelled = task.labels == 1
+    if task.negatives is not None:
+        labelled = labelled | task.negatives
+    training = (task.folds != fold) & ~task.withheld & labelled
+    rows = np.flatnonzero(training)
+    if not (task.labels[rows] == 1).any():
+        raise TaskError(f"no known target lies outside fold {fold}; use fewer folds")
+    direct, into, out = task.wiring.operators
+    paths = (_from(direct, training), _from(into, training), _from(out, None))
+    return TrainingRows(
+        rows, training, label_scale(task, training), RowOperators.cut(task, rows), paths
+    )
+
+
+def _from(operator: SparseOperator, sources: np.ndarray | None) -> sp.csr_matrix:
+    """Keep the arcs from some sources."""
+    column, weight = operator.column.numpy(), operator.weight.numpy()
+    start = operator.row_start.numpy()
+    if sources is not None:
+        kept = sources[column]
+        start = np.concatenate([[0], np.cumsum(kept)])[start]
+        column, weight = column[kept], weight[kept]
+    return sp.csr_matrix((weight, column, start), shape=operator.shape)
+
+
 @one_torch_thread()
 def fit_supervised(
-    task: TargetTask, unit: Unit, recipe: Recipe, seed: int, layer: FirstLayer | None = None
+    task: TargetTask,
+    unit: Unit,
+    recipe: Recipe,
+    seed: int,
+    layer: FirstLayer | None = None,
+    shared: TrainingRows | None = None,
 ) -> Member:
     """Fit one network on the given labels outside one fold.
 
@@ -113,23 +178,22 @@ def fit_supervised(
         recipe: Sizes and rates.
         seed: With the unit it fixes every random draw.
         layer: What ``first_layer`` gave for this task; computed here where it is missing.
+        shared: What ``training_rows`` gave for this task and fold, likewise.
 
     Raises:
         TaskError: No labels to learn from, an unknown optimiser, or training diverged.
     """
     layer = layer or first_layer(task)
     draw = np.random.SeedSequence([seed, unit.fold, unit.repeat]).generate_state(2)
-    outside = task.folds != unit.fold
+    shared = shared or training_rows(task, unit.fold)
     negatives = task.negatives if task.negatives is not None else np.zeros(len(task.genes), bool)
-    rows = np.flatnonzero(outside & ~task.withheld & (negatives | (task.labels == 1)))
-    if not (task.labels[rows] == 1).any() or not (negatives.any() or recipe.unlabelled_weight):
+    if not (negatives & shared.training).any() and not recipe.unlabelled_weight:
         raise TaskError(
-            f"outside fold {unit.fold} there are {int(task.labels[rows].sum())} known targets and "
-            f"{int(negatives[rows].sum())} given negatives; supervised learning needs both. Give "
-            "negatives, or learn from positives and unlabelled genes"
+            f"outside fold {unit.fold} no negative is given; supervised learning needs both known "
+            "targets and negatives. Give some, or learn from positives and unlabelled genes"
         )
     network = _new_network(task, recipe, draw)
-    step = _Step(task, layer, network, recipe, rows)
+    step = _Step(task, layer, network, recipe, shared)
     optimiser = _optimiser(network, recipe)
     network.train()
     for _ in range(recipe.epochs):
@@ -140,10 +204,10 @@ def fit_supervised(
     network.eval()
     with torch.no_grad():
         # the scale becomes part of the network, which sees plain labels from here on
-        _encoders(network)[-1].mul_(step.scale)
+        _encoders(network)[-1].mul_(shared.scale)
         features = [torch.from_numpy(b.values) for b in task.blocks]
         operators = task.wiring.operators
-        channels = label_channels(task, step.training)
+        channels = label_channels(task, shared.training)
         logits = network([*features, channels], [o.weight for o in operators], operators).numpy()
     if not np.isfinite(logits).all():
         raise TaskError(
@@ -165,15 +229,11 @@ class _Step:
         layer: FirstLayer,
         network: TargetNetwork,
         recipe: Recipe,
-        rows: np.ndarray,
+        shared: TrainingRows,
     ) -> None:
         self.task, self.layer, self.network, self.recipe = task, layer, network, recipe
-        self.rows = rows
-        self.training = np.zeros(len(task.genes), bool)
-        self.training[rows] = True
-        self.scale = label_scale(task, self.training)
+        self.shared, self.rows = shared, shared.rows
         self.positive = task.labels == 1
-        self.labelled = RowOperators.cut(task, rows)
         free = task.folds < 0 if task.negatives is not None else task.labels == 0
         self.free = np.flatnonzero(free & ~task.withheld)
 
@@ -186,13 +246,14 @@ class _Step:
         visible = np.zeros(len(self.positive), bool)
         visible[self.rows[~hidden]] = True
         shown = 1 - n_hidden / len(self.rows)
-        channels = label_channels(self.task, visible, shown) * self.scale
-        rows, cut = self.rows, self.labelled
+        channels = label_channels(self.task, visible, shown) * self.shared.scale
+        rows, cut = self.rows, self.shared.cut
         if recipe.unlabelled_weight:
             drawn = np.sort(draw.choice(self.free, min(recipe.unlabelled_drawn, len(self.free))))
             rows = np.concatenate([rows, np.unique(drawn)])
             cut = RowOperators.cut(self.task, rows)
-        logits = forward_rows(self.network, self.task, self.layer, channels, rows, cut)
+        arrived = self.shared.arrive(channels)
+        logits = forward_rows(self.network, self.layer, arrived, rows, cut)
         at = torch.from_numpy(np.flatnonzero(hidden))
         truth = torch.from_numpy(self.positive[self.rows[hidden]].astype(np.float32))
         loss = torch.zeros(())
@@ -248,9 +309,8 @@ class RowOperators:
 
 def forward_rows(
     network: TargetNetwork,
-    task: TargetTask,
     layer: FirstLayer,
-    channels: Tensor,
+    arrived: Tensor,
     rows: np.ndarray,
     cut: RowOperators,
 ) -> Tensor:
@@ -258,9 +318,8 @@ def forward_rows(
 
     Args:
         network: Its mode says whether anything is dropped.
-        task: Its operators carry the label channels.
         layer: What ``first_layer`` gave for the task.
-        channels: Label channels, shape ``(n, c)``.
+        arrived: Label channels and what arrives of them, shape ``(n, (r + 1) · c)``.
         rows: Positions of the genes, shape ``(m,)``.
         cut: Their operators.
 
@@ -274,12 +333,10 @@ def forward_rows(
     mix = torch.cat([network.own[0][None], network.through[0]])  # (r + 1, h, h)
     hidden = encode.shape[1]
     total = layer.arrived @ (features @ mix).reshape(-1, hidden)
-    total = torch.addmm(
-        total, _arrive(channels, task.wiring.operators), (labels @ mix).reshape(-1, hidden)
-    )
+    total = torch.addmm(total, arrived, (labels @ mix).reshape(-1, hidden))
     first = torch.relu(network.norms[0](total))  # (n, h)
     at = torch.from_numpy(rows)
-    start = layer.inputs[at] @ features + channels[at] @ labels
+    start = layer.inputs[at] @ features + arrived[at, : len(labels)] @ labels
     state = network.drop(first)
     messages = [propagate(cut.direct.weight, state, cut.direct)]
     if cut.out_of_sets.shape[0]:
@@ -341,7 +398,7 @@ def _encoders(network: TargetNetwork) -> list[Tensor]:
 def _optimiser(network: TargetNetwork, recipe: Recipe) -> torch.optim.Optimizer:
     groups = weight_groups(network, recipe.weight_decay)
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=MOMENTUM)
     raise TaskError(

@@ -90,6 +90,16 @@ def build_table_task(
     )
 
 
+def relation_counts(tables: TaskTables, companion: TargetGraph | None) -> pd.DataFrame:
+    """Count how often every gene is in the edges and in each relation of the companion graph.
+
+    Returns:
+        One column per relation, a directed one apart by direction; indexed by symbol.
+    """
+    genes = pd.Index(tables.labels.index, name="hgnc_id")
+    return _counts({BASE: _base(tables.edges), **_joined(companion, genes)[1]}, genes)
+
+
 def _base(edges: pd.DataFrame) -> Relation:
     table = pd.DataFrame(
         {

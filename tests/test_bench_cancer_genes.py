@@ -1,0 +1,70 @@
+"""The benchmark of given folds on a small made-up task, and what it measures with."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aimwell.bench import BenchOptions, run_bench
+from aimwell.cli.options import numbers
+from aimwell.errors import ConfigError
+from aimwell.models.accuracy import matched_auroc, paired_interval
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eighty labelled genes in two repetitions of two folds; a feature and the edges tell."""
+    folder = tmp_path_factory.mktemp("made-up")
+    rng = np.random.default_rng(4)
+    names = [f"G{i:03d}" for i in range(150)]
+    label = np.repeat([1, 0, -1], [40, 40, 70])
+    fold = np.where(label >= 0, np.arange(150) % 2, -1)
+    table = {"symbol": names, "label": label, "test_fold_rep0": fold, "test_fold_rep1": fold}
+    pd.DataFrame(table).to_csv(folder / "genes.tsv", sep="\t", index=False)
+    pairs = {(a, int(b)) for a in range(40) for b in rng.integers(0, 40, 4)}
+    pairs |= {(a, int(b)) for a in range(150) for b in rng.integers(0, 150, 3)}
+    pairs = sorted({tuple(sorted(p)) for p in pairs if p[0] != p[1]})
+    edges = pd.DataFrame([(names[a], names[b]) for a, b in pairs], columns=["a", "b"])
+    edges.to_csv(folder / "edges.tsv", sep="\t", index=False)
+    values = pd.DataFrame(rng.normal(size=(150, 3)), columns=["X: A", "X: B", "Y: A"])
+    values["X: A"] += 1.5 * (label == 1)
+    values.insert(0, "symbol", names)
+    values.to_csv(folder / "features.tsv", sep="\t", index=False)
+    return folder
+
+
+def test_planted_targets_are_found_on_given_folds_and_every_score_is_written(folder, tmp_path):
+    options = BenchOptions(str(folder), "none", (1,), seeds=1, output=str(tmp_path))
+    bars = {b.name: b for b in run_bench("cancer-genes", options=options)}
+    assert bars["cancer genes, lean: AUROC, network"].value > 0.75
+    assert bars["cancer genes, lean: AUROC, regression: evidence"].value > 0.75
+    written = pd.read_csv(tmp_path / "predictions.tsv", sep="\t")
+    assert len(written) == 150
+    assert set(written["label"]) == {1, 0, -1}
+    assert (written["fold"] == -1).sum() == 70
+    assert written["network"].is_monotonic_decreasing
+
+
+def test_repetitions_that_are_no_numbers_are_refused():
+    with pytest.raises(ConfigError, match="found 'first'"):
+        numbers("0,first", "--folds")
+
+
+def test_without_a_task_the_benchmark_says_what_it_needs():
+    with pytest.raises(ConfigError, match="--task DIR"):
+        list(run_bench("cancer-genes"))
+
+
+def test_matched_pairs_leave_nothing_of_a_score_that_is_the_degree():
+    rng = np.random.default_rng(0)
+    degree = np.repeat(np.arange(10.0), 60)
+    truth = rng.random(600) < degree / 10
+    assert matched_auroc(truth, degree, degree) == 0.5
+    assert matched_auroc(truth, degree + truth, degree) == 1.0
+
+
+def test_the_interval_is_wider_than_that_of_independent_folds():
+    values = np.array([0.01, 0.02, 0.03, 0.02])
+    mean, low, high = paired_interval(values, 0.25)
+    half = 3.182446 * np.std(values, ddof=1) * np.sqrt(1 / 4 + 0.25)
+    assert mean == pytest.approx(0.02)
+    assert (low, high) == pytest.approx((0.02 - half, 0.02 + half), rel=1e-5)
