@@ -1,11 +1,13 @@
 """A published benchmark as tables: what is refused, what is recorded, and what a network learns."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from aimwell.errors import InputError, LabelError, TaskError
 from aimwell.explain.attribution import SharedPath
@@ -14,6 +16,7 @@ from aimwell.knowledge.task_tables import TaskTables, read_task_tables
 from aimwell.models.supervised import (
     Recipe,
     RowOperators,
+    estimate_prior,
     first_layer,
     fit_supervised,
     forward_rows,
@@ -187,8 +190,6 @@ def test_the_first_layer_computed_once_gives_the_logits_of_the_whole_network(tas
 
 
 def test_flipping_labels_of_the_test_fold_leaves_its_network_bit_identical(task):
-    from dataclasses import replace
-
     test = task.folds == 1
     swapped = replace(
         task,
@@ -218,7 +219,25 @@ def test_the_risk_of_the_unlabelled_by_hand():
 
 
 def test_without_negatives_supervised_learning_is_refused(task):
-    from dataclasses import replace
-
     with pytest.raises(TaskError, match="no negative is given"):
         fit_supervised(replace(task, negatives=None), Unit(1, 0), SHORT, 0)
+
+
+def test_positives_among_unlabelled_are_enough_with_the_non_negative_risk(task):
+    # the test half of the targets is found without any negative, the prior estimated
+    unlabelled = replace(task, negatives=None)
+    recipe = Recipe(epochs=40, hidden=6, unlabelled_weight=1.0, prior=0.0, unlabelled_drawn=30)
+    logits = np.mean([fit_supervised(unlabelled, Unit(1, s), recipe, 0).logits for s in (0, 1)], 0)
+    test = task.folds == 1
+    assert roc_auc_score(task.labels[test], logits[test]) > 0.6
+    swapped = replace(unlabelled, labels=np.where(test, 0, task.labels).astype(np.int8))
+    one, other = (fit_supervised(t, Unit(1, 0), recipe, 0) for t in (unlabelled, swapped))
+    assert np.array_equal(one.logits, other.logits)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6])
+def test_the_share_of_positives_among_the_unlabelled_is_recovered(share):
+    rng = np.random.default_rng(7)
+    n = int(2000 * share)
+    rest = np.concatenate([rng.normal(2.5, 1, n), rng.normal(0, 1, 2000 - n)])
+    assert estimate_prior(rng.normal(2.5, 1, 400), rest) == pytest.approx(share, abs=0.06)

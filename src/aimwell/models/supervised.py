@@ -9,12 +9,15 @@ Sources: non-negative risk for positive and unlabelled examples, Kiryo et al. 20
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from aimwell.errors import TaskError
@@ -31,6 +34,8 @@ from aimwell.models.training import (
 )
 
 OPTIMISERS: Final = ("adamw", "sgd")
+#: Steps between two draws of unlabelled genes.
+REDRAW: Final = 10
 #: Of what arrives of a label channel, when a feature's is 1.
 LOUD: Final = 2.0
 
@@ -47,7 +52,7 @@ class Recipe:
         optimiser: One of ``OPTIMISERS``.
         learning_rate, weight_decay: Of it; the decay holds for matrices only.
         unlabelled_weight: Of the non-negative risk of the unlabelled; 0 leaves them out.
-        prior: Share of positives among the unlabelled.
+        prior: Share of positives among the unlabelled; 0 estimates it, see ``inner_prior``.
         unlabelled_drawn: Genes that a step draws for that risk.
     """
 
@@ -192,6 +197,8 @@ def fit_supervised(
             f"outside fold {unit.fold} no negative is given; supervised learning needs both known "
             "targets and negatives. Give some, or learn from positives and unlabelled genes"
         )
+    if recipe.unlabelled_weight and not recipe.prior:
+        recipe = replace(recipe, prior=inner_prior(task, layer, shared))
     network = _new_network(task, recipe, draw)
     step = _Step(task, layer, network, recipe, shared)
     optimiser = _optimiser(network, recipe)
@@ -220,6 +227,22 @@ def fit_supervised(
     return Member(unit, parameters, logits, float(rest.mean()), float(max(rest.std(), 1e-6)))
 
 
+def inner_prior(task: TargetTask, layer: FirstLayer, shared: TrainingRows) -> float:
+    """Estimate the prior by regression on what arrives, learned on every other training target.
+
+    The half of the training targets that the regression did not see is held against unlabelled
+    genes that it did not see either; nothing of the test fold's labels enters.
+    """
+    known = shared.rows[task.labels[shared.rows] == 1]
+    free = np.flatnonzero(~shared.training & ~task.withheld)
+    learned = np.concatenate([known[::2], free[::2]])
+    columns = layer.arrived.numpy()
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    model.fit(columns[learned], np.arange(len(learned)) < len(known[::2]))
+    score = model.decision_function(columns)
+    return estimate_prior(score[known[1::2]], score[free[1::2]])
+
+
 class _Step:
     """One training step, on the genes that its loss needs."""
 
@@ -234,8 +257,9 @@ class _Step:
         self.task, self.layer, self.network, self.recipe = task, layer, network, recipe
         self.shared, self.rows = shared, shared.rows
         self.positive = task.labels == 1
-        free = task.folds < 0 if task.negatives is not None else task.labels == 0
-        self.free = np.flatnonzero(free & ~task.withheld)
+        # whether a gene of the test fold is drawn must not depend on its label
+        self.free = np.flatnonzero(~shared.training & ~task.withheld)
+        self.taken = 0
 
     def loss(self) -> Tensor:
         """Hide a part of the labels and take the loss on it."""
@@ -249,9 +273,7 @@ class _Step:
         channels = label_channels(self.task, visible, shown) * self.shared.scale
         rows, cut = self.rows, self.shared.cut
         if recipe.unlabelled_weight:
-            drawn = np.sort(draw.choice(self.free, min(recipe.unlabelled_drawn, len(self.free))))
-            rows = np.concatenate([rows, np.unique(drawn)])
-            cut = RowOperators.cut(self.task, rows)
+            rows, cut = self._with_unlabelled()
         arrived = self.shared.arrive(channels)
         logits = forward_rows(self.network, self.layer, arrived, rows, cut)
         at = torch.from_numpy(np.flatnonzero(hidden))
@@ -264,6 +286,45 @@ class _Step:
             risk = unlabelled_risk(known, logits[len(self.rows) :], recipe.prior)
             loss = loss + recipe.unlabelled_weight * risk
         return loss
+
+    def _with_unlabelled(self) -> tuple[np.ndarray, "RowOperators"]:
+        """Add unlabelled genes to those of the loss; cutting costs more than a step takes."""
+        if self.taken % REDRAW == 0:
+            size = min(self.recipe.unlabelled_drawn, len(self.free))
+            drawn = np.sort(self.network.draw.choice(self.free, size, replace=False))
+            self.drawn = np.concatenate([self.rows, drawn])
+            self.drawn_cut = RowOperators.cut(self.task, self.drawn)
+        self.taken += 1
+        return self.drawn, self.drawn_cut
+
+
+def estimate_prior(known: np.ndarray, unlabelled: np.ndarray) -> float:
+    """Estimate which share of the unlabelled are positives, from scores that saw neither.
+
+    Above any threshold lie at least the positives among the unlabelled, in the proportion in which
+    it keeps the known ones; the threshold that bounds the share most tightly is taken, with room
+    for chance in small tails (best bin estimation, Garg et al. 2021).
+
+    Args:
+        known: Scores of known targets that took no part in learning the score, shape ``(k,)``.
+        unlabelled: Scores of unlabelled genes, shape ``(u,)``.
+
+    Returns:
+        In (0, 1).
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> rest = np.concatenate([rng.normal(3, 1, 200), rng.normal(0, 1, 800)])
+        >>> round(estimate_prior(rng.normal(3, 1, 200), rest), 1)
+        0.2
+    """
+    ordered_known, ordered = np.sort(known), np.sort(unlabelled)
+    bound = ordered_known[: max(len(known) - 9, 1)]  # at least ten known targets above, if any
+    q_known = 1 - np.searchsorted(ordered_known, bound) / len(known)
+    q_rest = 1 - np.searchsorted(ordered, bound) / len(unlabelled)
+    slack = np.sqrt(np.log(20) / 2) * (1 / np.sqrt(len(known)) + 1 / np.sqrt(len(unlabelled)))
+    best = int(np.argmin((q_rest + slack) / q_known))
+    return float(np.clip(q_rest[best] / q_known[best], 1e-3, 1 - 1e-3))
 
 
 def unlabelled_risk(known: Tensor, unlabelled: Tensor, prior: float) -> Tensor:

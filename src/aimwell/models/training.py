@@ -103,7 +103,8 @@ def label_channels(task: TargetTask, visible: np.ndarray, shown: float = 1.0) ->
         for a known target, in the second for a negative.
     """
     if task.negatives is None:
-        return known_channel(task.labels * visible, visible, shown)
+        # the channel is scaled by how many targets are visible, so half of the share is in it
+        return known_channel(task.labels * visible, visible, shown**0.5)
     values = np.stack([visible & (task.labels == 1), visible & task.negatives], axis=1) / shown
     return torch.from_numpy(values.astype(np.float32))
 
