@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -73,16 +72,6 @@ def test_help_answers_without_loading_what_only_work_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert b"Rank drug targets" in done.stdout
-
-
-def test_help_takes_less_than_half_a_second() -> None:
-    def seconds() -> float:
-        begun = time.monotonic()
-        subprocess.run([sys.executable, "-m", "aimwell", "--help"], capture_output=True, check=True)
-        return time.monotonic() - begun
-
-    # the fastest of some: other work on the machine must not fail the test
-    assert min(seconds() for _ in range(5)) <= 0.5
 
 
 def test_an_input_error_is_one_line_on_stderr_and_status_2(tmp_path: Path) -> None:
