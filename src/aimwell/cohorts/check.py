@@ -186,9 +186,9 @@ def _try(cohort: Cohort, contrast: ContrastSettings) -> ContrastCheck:
 def _untestable(sheet: pd.DataFrame, contrast: ContrastSettings, problem: str) -> ContrastCheck:
     for column, level in contrast.where.items():
         if column in sheet.columns:
-            sheet = sheet[_levels(sheet[column]) == level]
+            sheet = sheet[levels_of(sheet[column]) == level]
     known = contrast.condition in sheet.columns
-    arms = _levels(sheet[contrast.condition]) if known else pd.Series(dtype=object)
+    arms = levels_of(sheet[contrast.condition]) if known else pd.Series(dtype=object)
     return ContrastCheck(
         name=contrast.name,
         layer=contrast.layer,
@@ -202,7 +202,9 @@ def _untestable(sheet: pd.DataFrame, contrast: ContrastSettings, problem: str) -
 def _batches(sheet: pd.DataFrame, contrast: ContrastSettings) -> dict[str, dict[str, int]]:
     if contrast.batch not in sheet.columns or contrast.condition not in sheet.columns:
         return {}
-    arms, batches = _levels(sheet[contrast.condition]), _levels(sheet[contrast.batch])
+    if not contrast.case:
+        return {}  # a slope has no arms to count
+    arms, batches = levels_of(sheet[contrast.condition]), levels_of(sheet[contrast.batch])
     return {
         str(batch): {
             arm: int(((batches == batch) & (arms == arm)).sum())
@@ -212,8 +214,8 @@ def _batches(sheet: pd.DataFrame, contrast: ContrastSettings) -> dict[str, dict[
     }
 
 
-def _levels(values: "pd.Series[str]") -> "pd.Series[str]":
-    """Write whole numbers without a decimal point, as the design does."""
+def levels_of(values: "pd.Series[str]") -> "pd.Series[str]":
+    """Write levels as text, whole numbers without a decimal point, as the design does."""
     whole = pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all())
     plain = values.astype("Int64") if whole else values
     return plain.astype(object).map(str, na_action="ignore")

@@ -1,6 +1,5 @@
 """Which samples a contrast compares, the model that compares them, and whether it may be tested."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -8,6 +7,16 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
+from aimwell.cohorts.selection import (
+    check_arms,
+    condition_numbers,
+    follow_up,
+    middle,
+    numbers_of,
+    pair_samples,
+    select_samples,
+    text_of,
+)
 from aimwell.config import ContrastSettings
 from aimwell.errors import ConfoundedError, DesignError, some
 from aimwell.provenance import Step
@@ -15,8 +24,6 @@ from aimwell.provenance import Step
 Verdict = Literal["accept", "warn", "refuse"]
 ACCEPT_INFORMATION: Final = 0.5
 WARN_INFORMATION: Final = 0.2
-#: Below this share of subjects with both arms, pairing throws away more than it gains.
-PAIRED_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True)
@@ -27,17 +34,25 @@ class Design:
         contrast: Name of the contrast.
         matrix: Samples × columns, samples sorted. The first ``n_blocks`` columns are indicators
             that put every sample into exactly one block (a subject, or all samples together as
-            ``intercept``); the coefficient follows, then batch and covariates.
+            ``intercept``); the coefficient follows (in an interaction, condition and stratum stand
+            before it), then batch and covariates.
         n_blocks: How many columns are blocks.
-        coefficient: The column whose coefficient is the log2 fold change, case over control.
+        coefficient: The column whose coefficient is the log2 fold change, case over control; of a
+            slope, ``scale`` times the log2 fold change per unit of the condition.
         vector: The contrast, one number per column.
-        n_case, n_control: Samples per arm.
+        n_case, n_control: Samples per arm; of a slope, samples above and below ``middle`` of the
+            condition; of survival, samples with the event and censored ones.
         n_pairs: Subjects with both arms; 0 without pairing.
         information: Share of the information on the condition that batch and covariates leave,
             1 − R²(condition ~ batch + covariates) within blocks, in [0, 1].
         verdict: ``accept``, ``warn``, or ``refuse`` where the user accepted the confounding.
         notes: What a reader should know, in words.
         steps: Samples in and out of every step.
+        test: As in the settings of the contrast.
+        scale: Units of the condition in one unit of the coefficient's column.
+        groups: Of every sample 1 for case, 2 more for the first of two strata. A gene needs two
+            observed samples in each group that there is.
+        block: Of every sample the block that it errs together with; empty without random blocks.
     """
 
     contrast: str
@@ -52,6 +67,10 @@ class Design:
     verdict: Verdict
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = field(default=(), compare=False)
+    test: str = "arms"
+    scale: float = 1.0
+    groups: tuple[int, ...] = ()
+    block: tuple[str, ...] = ()
 
     @property
     def samples(self) -> pd.Index:
@@ -61,7 +80,14 @@ class Design:
     @property
     def is_case(self) -> np.ndarray:
         """True for samples of the case arm, shape ``(samples,)``."""
-        return self.matrix[self.coefficient].to_numpy() > 0.5
+        return np.asarray(np.array(self.groups) % 2 == 1)
+
+    @property
+    def arms(self) -> tuple[str, str]:
+        """What cases and controls are called in a sentence."""
+        if self.test == "slope":
+            return "the upper half", "the lower half"
+        return ("event", "censored") if self.test == "survival" else ("case", "control")
 
 
 def build_design(
@@ -91,36 +117,144 @@ def build_design(
     """
     steps: list[Step] = []
     notes: list[str] = []
-    sheet = _select(samples, sample_ids, contrast, steps)
+    sheet = select_samples(samples, sample_ids, contrast, steps)
+    if contrast.test == "survival":
+        return _survival(sheet, contrast, notes, steps)
+    if contrast.test == "slope":
+        condition_numbers(sheet, contrast)  # refused before anything is said of halves
     pairs = 0
     if contrast.subject:
-        sheet, pairs = _pair(sheet, contrast, steps, notes)
-    _check_arms(sheet, contrast)
+        sheet, pairs = pair_samples(sheet, contrast, steps, notes)
+    tested, mains, groups, scale = _tested(sheet, contrast)
+    check_arms(groups, contrast)
+    block = _random_blocks(sheet, groups, contrast)
     terms = _nuisance_terms(sheet, contrast, notes)
-    case = (_text(sheet[contrast.condition]) == contrast.case).to_numpy(float)
     blocks = _blocks(sheet, contrast)
-    terms = _independent(terms, blocks, notes, paired=pairs > 0)
-    information = _information_retained(case, terms, blocks)
-    coefficient = f"{contrast.condition}[{contrast.case}]"
-    _check_estimable(case, terms, blocks, sheet, contrast)
+    mains = _independent(mains, blocks, notes, paired=pairs > 0)
+    base = pd.concat([blocks, mains], axis=1)
+    terms = _independent(terms, base, notes, paired=pairs > 0)
+    column = tested.to_numpy(float)
+    information = _information_retained(column, terms, base)
+    _check_estimable(column, terms, base, sheet, contrast)
     verdict = _judge(information, sheet, contrast, notes)
-    matrix = pd.concat(
-        [blocks, pd.DataFrame({coefficient: case}, index=sheet.index), terms], axis=1
-    )
+    matrix = pd.concat([base, tested.to_frame(), terms], axis=1)
     return Design(
         contrast=contrast.name,
         matrix=matrix,
         n_blocks=blocks.shape[1],
-        coefficient=coefficient,
-        vector=tuple(float(i == blocks.shape[1]) for i in range(matrix.shape[1])),
-        n_case=int(case.sum()),
-        n_control=int((1 - case).sum()),
+        coefficient=str(tested.name),
+        vector=tuple(float(i == base.shape[1]) for i in range(matrix.shape[1])),
+        n_case=int((groups % 2 == 1).sum()),
+        n_control=int((groups % 2 == 0).sum()),
         n_pairs=pairs,
         information=information,
         verdict=verdict,
         notes=tuple(notes),
         steps=tuple(steps),
+        test=contrast.test,
+        scale=scale,
+        groups=tuple(map(int, groups)),
+        block=block,
     )
+
+
+def _tested(
+    sheet: pd.DataFrame, contrast: ContrastSettings
+) -> tuple[pd.Series, pd.DataFrame, np.ndarray, float]:
+    """Give the tested column, what must stand beside it, the groups, and units per unit."""
+    none = pd.DataFrame(index=sheet.index)
+    if contrast.test == "slope":
+        numbers = condition_numbers(sheet, contrast)
+        if numbers.nunique() < 2:
+            raise DesignError(
+                f"contrast '{contrast.name}': '{contrast.condition}' has {numbers.nunique()} "
+                f"different values in {len(numbers)} samples of layer '{contrast.layer}', at least "
+                "2 are needed for a slope"
+            )
+        # columns of very different size would be lost to rounding beside each other
+        scale = float(numbers.std(ddof=1))
+        column = ((numbers - numbers.mean()) / scale).rename(contrast.condition)
+        upper = (numbers > middle(numbers.to_numpy(float))).to_numpy(int)
+        return column, none, upper, scale
+    case = (text_of(sheet[contrast.condition]) == contrast.case).to_numpy(float)
+    name = f"{contrast.condition}[{contrast.case}]"
+    arm = pd.Series(case, sheet.index, name=name)
+    if contrast.test == "arms":
+        return arm, none, case.astype(int), 1.0
+    first = (text_of(sheet[contrast.stratum]) == contrast.strata[0]).to_numpy(float)
+    stratum = f"{contrast.stratum}[{contrast.strata[0]}]"
+    mains = pd.DataFrame({name: case, stratum: first}, index=sheet.index)
+    both = pd.Series(case * first, sheet.index, name=f"{name}:{stratum}")
+    return both, mains, (case + 2 * first).astype(int), 1.0
+
+
+def _survival(
+    sheet: pd.DataFrame, contrast: ContrastSettings, notes: list[str], steps: list[Step]
+) -> Design:
+    """Describe a contrast of survival; batches have hazards of their own."""
+    found = follow_up(sheet, contrast)
+    whole = _comparisons(found.assign(stratum=""))
+    information = _comparisons(found) / whole if whole > 0 else 0.0
+    if information <= 0:
+        raise ConfoundedError(
+            f"contrast '{contrast.name}': no sample outlives another of the same "
+            f"'{contrast.batch}', so nothing can be compared; leave out batch"
+            if contrast.batch
+            else f"contrast '{contrast.name}': no sample outlives another, so nothing can be "
+            f"compared; is '{contrast.time}' the follow-up?"
+        )
+    verdict = _judge(information, sheet, contrast, notes)
+    event = found["event"].astype(float).rename(contrast.event)
+    terms = _nuisance_terms(sheet, contrast, notes)
+    intercept = pd.DataFrame({"intercept": 1.0}, index=sheet.index)
+    matrix = pd.concat([intercept, event.to_frame(), terms], axis=1)
+    return Design(
+        contrast=contrast.name,
+        matrix=matrix,
+        n_blocks=1,
+        coefficient=contrast.event,
+        vector=tuple(float(i == 1) for i in range(matrix.shape[1])),
+        n_case=int(event.sum()),
+        n_control=int((1 - event).sum()),
+        n_pairs=0,
+        information=information,
+        verdict=verdict,
+        notes=tuple(notes),
+        steps=tuple(steps),
+        test="survival",
+        groups=tuple(map(int, event)),
+    )
+
+
+def _comparisons(found: pd.DataFrame) -> float:
+    """Information that events give on a gene which has nothing to do with anything else."""
+    total = 0.0
+    for _, rows in found.groupby("stratum"):
+        time, event = rows["time"].to_numpy(float), rows["event"].to_numpy(bool)
+        total += sum(1 - 1 / float(np.sum(time >= moment)) for moment in time[event])
+    return total
+
+
+def _random_blocks(
+    sheet: pd.DataFrame, groups: np.ndarray, contrast: ContrastSettings
+) -> tuple[str, ...]:
+    if not contrast.block:
+        return ()
+    block = text_of(sheet[contrast.block]).astype(str)
+    sizes = block.value_counts()
+    if sizes.max() < 2:
+        raise DesignError(
+            f"contrast '{contrast.name}': every '{contrast.block}' has a single sample, so nothing "
+            "goes together; leave out block"
+        )
+    table = pd.crosstab(block, groups)
+    if not (table > 0).sum(axis=1).ge(2).any() and (few := (table > 0).sum(axis=0)).min() < 2:
+        raise ConfoundedError(
+            f"contrast '{contrast.name}': each '{contrast.block}' lies in one group of samples, "
+            f"and one of the groups has {few.min()} of them, so the condition cannot be told apart "
+            "from it; at least 2 are needed in each"
+        )
+    return tuple(block)
 
 
 def confounding_stain(designs: Mapping[str, Mapping[str, object]]) -> str:
@@ -146,81 +280,10 @@ def confounding_stain(designs: Mapping[str, Mapping[str, object]]) -> str:
     return f"Confounding was accepted: batch and covariates leave {', '.join(refused)}."
 
 
-def _select(
-    samples: pd.DataFrame, sample_ids: Iterable[str], contrast: ContrastSettings, steps: list[Step]
-) -> pd.DataFrame:
-    measured = pd.Index(sorted(set(sample_ids)))
-    if len(unknown := measured.difference(samples.index)):
-        raise DesignError(
-            f"contrast '{contrast.name}': {len(unknown)} measured samples have no row in the "
-            f"sample sheet: {some(unknown)}"
-        )
-    sheet = samples.loc[measured]
-    columns = [contrast.condition, *contrast.where, *contrast.covariates]
-    columns += [c for c in (contrast.batch, contrast.subject) if c]
-    for column in columns:
-        _check_column(sheet, column, contrast)
-    for column, level in contrast.where.items():
-        _check_level(sheet, column, level, contrast)
-        keep = _text(sheet[column]) == level
-        sheet = _keep(sheet, keep, f"keep {column} = {level}", "other or missing value", steps)
-    for level in (contrast.case, contrast.control):
-        _check_level(sheet, contrast.condition, level, contrast)
-    if contrast.case == contrast.control:
-        raise DesignError(
-            f"contrast '{contrast.name}': case and control are both '{contrast.case}'; "
-            f"name two levels of '{contrast.condition}'"
-        )
-    condition = _text(sheet[contrast.condition])
-    sheet = _keep(
-        sheet,
-        condition.isin([contrast.case, contrast.control]),
-        f"keep {contrast.case} and {contrast.control}",
-        f"'{contrast.condition}' is missing or another level",
-        steps,
-    )
-    for column in dict.fromkeys([contrast.batch, contrast.subject, *contrast.covariates]):
-        if column:
-            known = _text(sheet[column]).notna()
-            sheet = _keep(sheet, known, f"need {column}", f"'{column}' is missing", steps)
-    return sheet
-
-
-def _keep(
-    sheet: pd.DataFrame, keep: pd.Series, name: str, why: str, steps: list[Step]
-) -> pd.DataFrame:
-    if not keep.all():
-        gone = tuple(map(str, sheet.index[~keep][:3]))
-        steps.append(Step(f"samples: {name}", len(sheet), int(keep.sum()), why, gone))
-    return sheet.loc[keep]
-
-
-def _pair(
-    sheet: pd.DataFrame, contrast: ContrastSettings, steps: list[Step], notes: list[str]
-) -> tuple[pd.DataFrame, int]:
-    subject = _text(sheet[contrast.subject])
-    arms = _text(sheet[contrast.condition]).groupby(subject).nunique()
-    both = arms.index[arms == 2]
-    if len(both) < 2:
-        raise DesignError(
-            f"contrast '{contrast.name}' pairs samples by '{contrast.subject}', but {len(both)} of "
-            f"{len(arms)} subjects have both '{contrast.case}' and '{contrast.control}' and at "
-            "least 2 are needed; leave out 'subject' to compare the arms unpaired"
-        )
-    share = len(both) / len(arms)
-    if share < PAIRED_SHARE:
-        notes.append(
-            f"only {len(both)} of {len(arms)} subjects have both arms; the others carry no "
-            "information in a paired model, so consider the unpaired contrast"
-        )
-    why = f"the subject lacks '{contrast.case}' or '{contrast.control}'"
-    return _keep(sheet, subject.isin(both), "need both arms of a subject", why, steps), len(both)
-
-
 def _blocks(sheet: pd.DataFrame, contrast: ContrastSettings) -> pd.DataFrame:
     if not contrast.subject:
         return pd.DataFrame({"intercept": 1.0}, index=sheet.index)
-    return _indicators(_text(sheet[contrast.subject]), contrast.subject, drop_first=False)
+    return _indicators(text_of(sheet[contrast.subject]), contrast.subject, drop_first=False)
 
 
 def _nuisance_terms(
@@ -230,11 +293,11 @@ def _nuisance_terms(
     for column in dict.fromkeys([contrast.batch, *contrast.covariates]):
         if not column:
             continue
-        text = _text(sheet[column])
+        text = text_of(sheet[column])
         if text.nunique() < 2:
             notes.append(f"'{column}' is '{text.iloc[0]}' in every sample, so it is left out")
             continue
-        numbers = None if column == contrast.batch else _numbers(sheet[column])
+        numbers = None if column == contrast.batch else numbers_of(sheet[column])
         if numbers is None:
             parts.append(_indicators(text, column, drop_first=True))
         else:
@@ -249,13 +312,6 @@ def _indicators(text: pd.Series, column: str, *, drop_first: bool) -> pd.DataFra
         {f"{column}[{level}]": (text == level).to_numpy(float) for level in levels},
         index=text.index,
     )
-
-
-def _numbers(values: pd.Series) -> pd.Series | None:
-    if values.dtype == bool:
-        return None
-    numbers = pd.to_numeric(values, errors="coerce").astype(float)
-    return numbers if np.isfinite(numbers).all() else None
 
 
 def _independent(
@@ -281,7 +337,7 @@ def _information_retained(case: np.ndarray, terms: pd.DataFrame, blocks: pd.Data
     """Compare arms within blocks only: what subjects take away, every paired model takes away."""
     x = blocks.to_numpy(float)
     both = np.column_stack([case, terms.to_numpy(float)])
-    within = both - x @ ((x.T @ both) / x.sum(axis=0)[:, None])
+    within = both - x @ np.linalg.lstsq(x, both, rcond=1e-10)[0]
     centred, others = within[:, 0], within[:, 1:]
     total = float(np.sum(centred**2))
     if not others.shape[1] or total <= 0:
@@ -316,13 +372,20 @@ def _check_estimable(
 
 def _aliased(sheet: pd.DataFrame, contrast: ContrastSettings) -> str:
     """Say which levels of batch and categorical covariates hold a single arm."""
-    condition = _text(sheet[contrast.condition])
+    if contrast.test == "survival":
+        return f"many of '{contrast.batch}' have few samples"
+    condition = text_of(sheet[contrast.condition])
     found = []
+    arms = (contrast.case, contrast.control) if contrast.test != "slope" else ()
     for column in dict.fromkeys([contrast.batch, *contrast.covariates]):
-        if not column or (column != contrast.batch and _numbers(sheet[column]) is not None):
+        if not column or (column != contrast.batch and numbers_of(sheet[column]) is not None):
             continue
-        text = _text(sheet[column])
-        for arm in (contrast.case, contrast.control):
+        text = text_of(sheet[column])
+        if contrast.test == "slope":
+            single = condition.groupby(text).nunique()
+            if levels := sorted(single.index[single == 1]):
+                found.append(f"'{column}' {some(levels)} with a single '{contrast.condition}'")
+        for arm in arms:
             levels = sorted(set(text[condition == arm]) - set(text[condition != arm]))
             if levels:
                 found.append(f"'{column}' {some(levels)} only in '{arm}'")
@@ -331,6 +394,8 @@ def _aliased(sheet: pd.DataFrame, contrast: ContrastSettings) -> str:
 
 def _nuisance_names(contrast: ContrastSettings) -> str:
     names = [c for c in dict.fromkeys([contrast.batch, *contrast.covariates]) if c]
+    if contrast.subject and not names:
+        names = [contrast.subject]
     return " and ".join(f"'{name}'" for name in names)
 
 
@@ -344,7 +409,8 @@ def grade(information: float) -> Verdict:
 def _judge(
     information: float, sheet: pd.DataFrame, contrast: ContrastSettings, notes: list[str]
 ) -> Verdict:
-    what = f"{information:.0%} of the information on '{contrast.condition}'"
+    on = contrast.condition or contrast.time
+    what = f"{information:.0%} of the information on '{on}'"
     verdict = grade(information)
     if verdict == "accept":
         return verdict
@@ -362,55 +428,3 @@ def _judge(
         )
     notes.append(f"{_nuisance_names(contrast)} leave {what}; accepted by accept_confounding")
     return verdict
-
-
-def _check_column(sheet: pd.DataFrame, column: str, contrast: ContrastSettings) -> None:
-    if column not in sheet.columns:
-        names = [str(c) for c in sheet.columns]
-        raise DesignError(
-            f"contrast '{contrast.name}': the sample sheet has no column '{column}'"
-            f"{_nearest(column, names)}; it has {some(sorted(names), 30)}"
-        )
-
-
-def _check_level(sheet: pd.DataFrame, column: str, level: str, contrast: ContrastSettings) -> None:
-    counts = _text(sheet[column]).value_counts().sort_index()
-    if level not in counts.index:
-        levels = ", ".join(f"'{name}' ({count})" for name, count in counts.items())
-        raise DesignError(
-            f"contrast '{contrast.name}': no sample of layer '{contrast.layer}' has "
-            f"{column} = '{level}'{_nearest(level, [str(c) for c in counts.index])}; "
-            f"levels and samples: {levels or 'none'}"
-        )
-
-
-def _check_arms(sheet: pd.DataFrame, contrast: ContrastSettings) -> None:
-    condition = _text(sheet[contrast.condition])
-    for arm in (contrast.case, contrast.control):
-        count = int((condition == arm).sum())
-        if count < 2:
-            raise DesignError(
-                f"contrast '{contrast.name}': {count} samples of layer '{contrast.layer}' have "
-                f"{contrast.condition} = '{arm}' after all filters, at least 2 are needed; "
-                "look for missing covariates in the sample sheet"
-            )
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if not near:
-        near = [k for k in known if k.lower() == name.lower()]
-    return f"; did you mean '{near[0]}'?" if near else ""
-
-
-def _text(values: pd.Series) -> pd.Series:
-    """Read a column as text; blank is missing, and 1.0 of a column with gaps is '1'."""
-    missing = values.isna()
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
-    text = values.astype(object).where(~missing, None).map(_strip, na_action="ignore")
-    return text.astype(object)
-
-
-def _strip(value: object) -> str | None:
-    return str(value).strip() or None

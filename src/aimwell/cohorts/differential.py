@@ -257,10 +257,13 @@ def moderate(
     squeezed = squeeze_variances(fit.variance, fit.df, covariate, robust=robust)
     n_case = fit.observed[design.is_case].sum(axis=0)
     n_control = fit.observed[~design.is_case].sum(axis=0)
-    enough = (np.minimum(n_case, n_control) >= MIN_PER_ARM) & (fit.df >= 1)
-    se = fit.unscaled_sd * np.sqrt(squeezed.variance)
-    tested = enough & np.isfinite(fit.effect) & np.isfinite(se) & (se > 0)
-    effect, se = np.where(tested, fit.effect, np.nan), np.where(tested, se, np.nan)
+    groups = np.array(design.groups)
+    fewest = np.min([fit.observed[groups == g].sum(axis=0) for g in np.unique(groups)], axis=0)
+    enough = (fewest >= MIN_PER_ARM) & (fit.df >= 1)
+    effect = fit.effect / design.scale
+    se = fit.unscaled_sd * np.sqrt(squeezed.variance) / design.scale
+    tested = enough & np.isfinite(effect) & np.isfinite(se) & (se > 0)
+    effect, se = np.where(tested, effect, np.nan), np.where(tested, se, np.nan)
     t = effect / se
     df = np.where(tested, squeezed.df, np.nan)
     log_p = log_p_of_t(t, df)

@@ -179,7 +179,7 @@ def fit_model(
     within = None if block is None else _same_block(block, samples)
     shared = np.eye(len(samples))
     if within is not None:
-        rho = _block_correlation(y, x, within)
+        rho = block_correlation_of(y, x, within)
         shared = (1 - rho) * shared + rho * within
     at = [model.matrix.columns.get_loc(c) for c in model.tested]
     fitted = _fit(y, x, shared, np.array(at, int))
@@ -217,7 +217,7 @@ def block_correlation(values: pd.DataFrame, model: FormulaModel, block: "pd.Seri
     """Estimate how far samples of one block go together beyond the model, over all genes."""
     samples = model.matrix.index
     y = values.loc[samples].sort_index(axis=1).to_numpy(float)
-    return _block_correlation(y, model.matrix.to_numpy(float), _same_block(block, samples))
+    return block_correlation_of(y, model.matrix.to_numpy(float), _same_block(block, samples))
 
 
 def _same_block(block: "pd.Series[str]", samples: pd.Index) -> np.ndarray:
@@ -228,7 +228,8 @@ def _same_block(block: "pd.Series[str]", samples: pd.Index) -> np.ndarray:
     return np.asarray(codes[:, None] == codes[None, :], float)
 
 
-def _patterns(seen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def observed_patterns(seen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give the observed rows of every pattern of missing values, and the genes that have it."""
     members: dict[bytes, list[int]] = {}
     for gene, column in enumerate(np.ascontiguousarray(seen.T)):
         members.setdefault(column.tobytes(), []).append(gene)
@@ -244,7 +245,7 @@ def _fit(
     effect, unscaled, extra, variance = (np.full(g, np.nan) for _ in range(4))
     q, df = np.zeros(g, int), np.zeros(g)
     rest = np.setdiff1d(np.arange(x.shape[1]), tested)
-    for rows, genes in _patterns(~np.isnan(y)):
+    for rows, genes in observed_patterns(~np.isnan(y)):
         if not len(rows):
             continue
         root = np.linalg.cholesky(shared[np.ix_(rows, rows)])
@@ -277,14 +278,14 @@ def _rank(matrix: np.ndarray) -> int:
     return int(_space(matrix).shape[1])
 
 
-def _block_correlation(y: np.ndarray, x: np.ndarray, within: np.ndarray) -> float:
+def block_correlation_of(y: np.ndarray, x: np.ndarray, within: np.ndarray) -> float:
     """Average restricted maximum likelihood estimates of all genes on the scale of arctanh."""
     largest = int(within.sum(axis=0).max())
     if largest < 2:
         raise DesignError("every block has a single sample, so nothing goes together; leave it out")
     low, high = 0.01 - 1 / (largest - 1), 0.99
     found: list[np.ndarray] = []
-    for rows, genes in _patterns(~np.isnan(y)):
+    for rows, genes in observed_patterns(~np.isnan(y)):
         space = _space(x[rows])
         free = len(rows) - space.shape[1]
         if free < 3:

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from aimwell.cohorts.blocked import fit_blocked
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.counts import expressed_genes, voom
 from aimwell.cohorts.design import Design, build_design
@@ -15,13 +16,24 @@ from aimwell.cohorts.discordance import compare_layers, effect_covariance
 from aimwell.cohorts.evidence import BLOCK_COLUMNS, DETECTION_COLUMNS, Evidence
 from aimwell.cohorts.hidden import find_hidden_batches, with_hidden_batches
 from aimwell.cohorts.normalise import normalise
+from aimwell.cohorts.selection import follow_up
 from aimwell.cohorts.shrinkage import shrink_effects
+from aimwell.cohorts.survival import survival_statistics
 from aimwell.config import ContrastSettings
 from aimwell.errors import DesignError, some
 from aimwell.provenance import Step
 
 #: Difference between arms in median log2 intensity above which normalisation may erase biology.
 GLOBAL_SHIFT: Final = 0.3
+
+
+_FEW: Final = {
+    "arms": "fewer than two observed samples in an arm, or no degrees of freedom left",
+    "slope": "fewer than two observed samples in a half, or no degrees of freedom left",
+    "interaction": "fewer than two observed samples in an arm of a stratum, or no degrees of "
+    "freedom left",
+    "survival": "fewer than two events or four samples observed",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class _Tested:
     contrast: ContrastSettings
     layer: Layer
     design: Design
-    fit: LinearFit
+    fit: LinearFit | None
     table: pd.DataFrame
     steps: tuple[Step, ...]
     detection: pd.DataFrame | None = None
@@ -118,19 +130,18 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
         values, weights = ready.values, ready.weights
     else:
         values, design = _on_one_level(values, layer, design)
-    hidden = find_hidden_batches(values, design)
-    if contrast.hidden_batches:
-        design = with_hidden_batches(design, hidden)
-    elif hidden.share:
-        design = replace(design, notes=(*design.notes, *hidden.notes))
-    fit = fit_linear(values, design, weights)
-    peptides = _peptide_counts(layer, fit.genes, contrast, steps)
-    # log values of RNA have lost their counts, and with them the weights; the trend stands in
-    trend = layer.kind == "rna" and layer.unit == "log2"
-    table = moderate(fit, design, trend=trend, peptides=peptides)
+    if contrast.test == "survival":
+        rows = follow_up(cohort.samples.loc[design.samples], contrast)
+        fit, table = None, survival_statistics(values, design, rows)
+    else:
+        fit, design = _fit(values, design, weights, contrast)
+        peptides = _peptide_counts(layer, fit.genes, contrast, steps)
+        # log values of RNA have lost their counts, and with them the weights; the trend stands in
+        trend = layer.kind == "rna" and layer.unit == "log2"
+        table = moderate(fit, design, trend=trend, peptides=peptides)
     steps += _loss_steps(contrast, table)
     detection = None
-    if layer.kind == "protein":
+    if layer.kind == "protein" and contrast.test in ("arms", "slope") and not contrast.block:
         detection = compare_detection(
             values,
             design,
@@ -139,6 +150,28 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
         )
         steps += _detection_steps(contrast, detection)
     return _Tested(contrast, layer, design, fit, table, tuple(steps), detection)
+
+
+def _fit(
+    values: pd.DataFrame,
+    design: Design,
+    weights: pd.DataFrame | None,
+    contrast: ContrastSettings,
+) -> tuple[LinearFit, Design]:
+    if design.block:
+        # what a subject has in common would look like a hidden batch, so none is searched for
+        found = fit_blocked(values, design, weights)
+        note = (
+            f"samples of one '{contrast.block}' correlate by {found.correlation:.2f} beyond the "
+            "model, which the test takes into account"
+        )
+        return found.fit, replace(design, notes=(*design.notes, note))
+    hidden = find_hidden_batches(values, design)
+    if contrast.hidden_batches:
+        design = with_hidden_batches(design, hidden)
+    elif hidden.share:
+        design = replace(design, notes=(*design.notes, *hidden.notes))
+    return fit_linear(values, design, weights), design
 
 
 def _peptide_counts(
@@ -195,8 +228,9 @@ def _on_one_level(
     shift = float(medians[design.is_case].mean() - medians[~design.is_case].mean())
     if abs(shift) > GLOBAL_SHIFT:
         note = (
-            f"median log2 intensity differs by {shift:+.2f} between case and control; a global "
-            f"change is plausible, and {method.replace('_', '-')} normalisation takes it away"
+            f"median log2 intensity differs by {shift:+.2f} between {' and '.join(design.arms)}; "
+            f"a global change is plausible, and {method.replace('_', '-')} normalisation takes "
+            "it away"
         )
         design = replace(design, notes=(*design.notes, note))
     return normalise(values, method, linear=linear), design
@@ -206,7 +240,7 @@ def _loss_steps(contrast: ContrastSettings, table: pd.DataFrame) -> list[Step]:
     words = {
         "too_few": (
             "genes with enough samples",
-            "fewer than two observed samples in an arm, or no degrees of freedom left",
+            _FEW[contrast.test],
         ),
         "not_estimable": (
             "genes that can be estimated",
@@ -269,12 +303,7 @@ def _across(
         return across, (Step("discordance", len(across), 0, why),)
     rna, protein = pairs[0]
     effects = {name: _effects(tested[name], blocks[name]) for name in (rna, protein)}
-    covariance = effect_covariance(
-        (tested[rna].fit, tested[rna].design, effects[rna]["se"]),
-        (tested[protein].fit, tested[protein].design, effects[protein]["se"]),
-        cohort.samples,
-        tested[rna].contrast.condition,
-    )
+    covariance = _covariance(tested[rna], tested[protein], effects, cohort.samples)
     found = compare_layers(effects[rna], effects[protein], covariance)
     across[["discordance", "discordance_class"]] = found.table
     why = (
@@ -291,6 +320,23 @@ def _across(
     return across, tuple(steps)
 
 
+def _covariance(
+    rna: _Tested,
+    protein: _Tested,
+    effects: dict[str, pd.DataFrame],
+    samples: pd.DataFrame,
+) -> "pd.Series[float] | None":
+    """How far both effects err together; unknown, and taken for none, beyond plain models."""
+    if rna.fit is None or protein.fit is None or rna.contrast.block or protein.contrast.block:
+        return None
+    return effect_covariance(
+        (rna.fit, rna.design, effects[rna.contrast.name]["se"]),
+        (protein.fit, protein.design, effects[protein.contrast.name]["se"]),
+        samples,
+        rna.contrast.condition,
+    )
+
+
 def _effects(item: _Tested, block: pd.DataFrame) -> pd.DataFrame:
     se = pd.Series(normal_se(item.table), index=item.table.index).reindex(block.index)
     return block[["log2_fold_change", "lfsr"]].assign(se=se)
@@ -299,8 +345,10 @@ def _effects(item: _Tested, block: pd.DataFrame) -> pd.DataFrame:
 def _pairs(tested: dict[str, _Tested]) -> list[tuple[str, str]]:
     """Contrasts of RNA and of protein that compare the same, sorted by name."""
 
-    def compared(item: _Tested) -> tuple[str, str, str]:
-        return item.contrast.condition, item.contrast.case, item.contrast.control
+    def compared(item: _Tested) -> tuple[object, ...]:
+        c = item.contrast
+        arms = (c.test, c.condition, c.case, c.control)
+        return (*arms, c.stratum, c.strata, c.time, c.event, c.event_level)
 
     return sorted(
         (r, p)

@@ -118,7 +118,9 @@ def with_hidden_batches(design: Design, hidden: HiddenBatches) -> Design:
         )
     others = matrix.drop(columns=design.coefficient).to_numpy(float)
     case = matrix[[design.coefficient]].to_numpy(float)
-    blocks = _basis(design.matrix.to_numpy(float)[:, : design.n_blocks])
+    # an interaction is judged beside condition and stratum, which no model can leave out
+    before = list(design.matrix.columns).index(design.coefficient)
+    blocks = _basis(design.matrix.to_numpy(float)[:, :before])
     left = float(np.sum(_without(_basis(others), case) ** 2))
     information = left / float(np.sum(_without(blocks, case) ** 2))
     note = (

@@ -3,13 +3,19 @@
 Cox (1972), J R Stat Soc B 34:187; ties after Breslow (1974), Biometrics 30:89.
 """
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from aimwell.cohorts.differential import adjust_p
+from aimwell.cohorts.design import Design
+from aimwell.cohorts.differential import RESULT_COLUMNS, adjust_p
 from aimwell.cohorts.pictures import refuse_pictures
 from aimwell.errors import DesignError, some
+
+#: A gene needs this many events, and twice as many samples.
+MIN_EVENTS: Final = 2
 
 
 def cox_scores(
@@ -83,3 +89,47 @@ def cox_scores(
         },
         index=table.columns,
     )
+
+
+def survival_statistics(
+    values: pd.DataFrame, design: Design, follow_up: pd.DataFrame
+) -> pd.DataFrame:
+    """Turn survival scores into the statistics of a contrast.
+
+    Args:
+        values: Samples × genes, log2 scale.
+        design: Of a contrast of survival.
+        follow_up: ``time``, ``event`` and ``stratum`` of every sample.
+
+    Returns:
+        As of ``fit_contrast``; ``log2_fold_change`` is the logarithm to base 2 of the hazard ratio
+        for twice as much of the gene, positive where more of it goes with earlier events.
+        ``status`` is ``too_few`` with fewer than ``MIN_EVENTS`` events or twice as many samples.
+    """
+    table = values.loc[design.samples].sort_index(axis=1)
+    rows = follow_up.loc[design.samples]
+    found = cox_scores(table, rows["time"], rows["event"], rows["stratum"])
+    seen = table.notna()
+    enough = (found["events"] >= MIN_EVENTS) & (found["n"] >= 2 * MIN_EVENTS)
+    tested = enough & found["z"].notna() & (found["se"] > 0)
+    # natural logarithms per unit of log2 become logarithms to base 2 per doubling
+    per = 1 / np.log(2)
+    result = pd.DataFrame(
+        {
+            "log2_fold_change": found["log_hazard_ratio"] * per,
+            "se": found["se"] * per,
+            "t": found["z"],
+            "df": np.inf,
+            "p": found["p"],
+            "z": found["z"],
+            "log10_p": (special.log_ndtr(-found["z"].abs()) + np.log(2)) / np.log(10),
+        }
+    ).where(tested, np.nan)
+    result["q"] = adjust_p(result["p"].to_numpy(float))
+    result["mean_abundance"] = table.mean(axis=0)
+    result["n_observed"] = found["n"]
+    result["n_case"] = found["events"]
+    result["n_control"] = found["n"] - found["events"]
+    result["detection_rate"] = seen.mean(axis=0)
+    result["status"] = np.where(tested, "tested", np.where(enough, "not_estimable", "too_few"))
+    return result[list(RESULT_COLUMNS)]

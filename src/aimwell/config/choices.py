@@ -4,7 +4,13 @@ import difflib
 import re
 from typing import Final
 
-from aimwell.config.cohort import COHORT_READERS, NORMALISATIONS, TABLE_READERS
+from aimwell.config.cohort import (
+    COHORT_READERS,
+    NORMALISATIONS,
+    TABLE_READERS,
+    TESTS,
+    ContrastSettings,
+)
 from aimwell.config.knowledge import (
     EDGE_RELATIONS,
     ID_TYPES,
@@ -112,11 +118,63 @@ def _check_contrasts(config: RunConfig, where: str) -> None:
                 f"{where}: contrasts.name = {contrast.name!r} must be printable text, since it "
                 "begins the names of columns"
             )
+        _check_test(contrast, where)
         if contrast.layer not in layers:
             raise ConfigError(
                 f"{where}: contrast '{contrast.name}' names the layer '{contrast.layer}'; "
                 f"the matrices have {some(sorted(layers), 9)}"
             )
+
+
+#: What each test needs besides its layer, and what it may have.
+_NEEDED: Final = {
+    "arms": ("condition", "case", "control"),
+    "slope": ("condition",),
+    "interaction": ("condition", "case", "control", "stratum", "strata"),
+    "survival": ("time", "event"),
+}
+_ALLOWED: Final = {
+    "arms": ("subject", "covariates", "hidden_batches", "block"),
+    "slope": ("subject", "covariates", "hidden_batches", "block"),
+    "interaction": ("subject", "covariates", "hidden_batches", "block"),
+    "survival": ("event_level",),
+}
+
+
+def _check_test(contrast: ContrastSettings, where: str) -> None:
+    """Refuse a contrast that lacks a key of its test, or has one that the test would ignore."""
+    at = f"{where}: contrast '{contrast.name}'"
+    if contrast.test not in TESTS:
+        near = difflib.get_close_matches(contrast.test, TESTS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"use one of {some(TESTS, 9)}"
+        raise ConfigError(f"{at}: contrasts.test = '{contrast.test}' is not known; {hint}")
+    needed, optional = _NEEDED[contrast.test], _ALLOWED[contrast.test]
+    for key in needed:
+        if not getattr(contrast, key):
+            hint = ""
+            if contrast.test == "arms" and key != "condition":
+                hint = "; a condition of numbers needs test = 'slope' instead"
+            raise ConfigError(
+                f"{at}: the key 'contrasts.{key}' is missing, which test = '{contrast.test}' needs"
+                f"{hint}"
+            )
+    keys = {*(k for v in _NEEDED.values() for k in v), *(k for v in _ALLOWED.values() for k in v)}
+    for key in sorted(keys - {*needed, *optional}):
+        if getattr(contrast, key):
+            raise ConfigError(
+                f"{at}: contrasts.{key} means nothing to test = '{contrast.test}', which takes "
+                f"{some((*needed, *optional, 'batch', 'where'), 12)}; leave it out"
+            )
+    if contrast.test == "interaction" and len(contrast.strata) != 2:
+        raise ConfigError(
+            f"{at}: contrasts.strata has {len(contrast.strata)} levels, and 2 are needed: the "
+            "effect in the first minus that in the second"
+        )
+    if contrast.block and (contrast.subject or contrast.hidden_batches):
+        other = "subject" if contrast.subject else "hidden_batches"
+        raise ConfigError(
+            f"{at}: contrasts.block and contrasts.{other} exclude each other; leave out one"
+        )
 
 
 def _check_range(where: str, source: GraphSource) -> None:

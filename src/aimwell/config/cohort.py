@@ -34,6 +34,8 @@ COHORT_READERS: Final = (
 
 #: Readers of finished results that ``[[cohort.tables]]`` may name.
 TABLE_READERS: Final = ("deseq2", "limma", "edger", "summary")
+#: What a contrast may ask.
+TESTS: Final = ("arms", "slope", "interaction", "survival")
 #: How the samples of a layer are brought to one level before a test.
 NORMALISATIONS: Final = ("none", "median", "quantile", "variance_stabilising")
 
@@ -139,19 +141,31 @@ class CohortSettings:
 class ContrastSettings:
     """One comparison in one layer.
 
-    ``subject`` names the column that pairs samples; ``batch`` and ``covariates`` are columns of
-    the sheet that enter the model; ``where`` keeps the samples whose columns have these values.
+    ``test`` is one of ``TESTS``. ``arms``: ``condition`` has the levels ``case`` and ``control``.
+    ``slope``: it is a number. ``interaction``: how far case minus control differs between the two
+    ``strata`` of the column ``stratum``, first minus second. ``survival``: ``time`` and ``event``
+    are columns, and ``event_level`` is what the latter says where the event came.
+    ``subject`` names the column that pairs samples; ``block`` one whose samples err together;
+    ``batch`` and ``covariates`` are columns of the sheet that enter the model; ``where`` keeps the
+    samples whose columns have these values.
     ``hidden_batches`` puts common variation that nobody wrote down into the model too.
     """
 
     name: str
     layer: str
-    condition: str
-    case: str
-    control: str
+    condition: str = ""
+    case: str = ""
+    control: str = ""
     subject: str = ""
     batch: str = ""
     covariates: tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
     accept_confounding: bool = False
     hidden_batches: bool = False
+    test: str = "arms"
+    stratum: str = ""
+    strata: tuple[str, ...] = ()
+    time: str = ""
+    event: str = ""
+    event_level: str = ""
+    block: str = ""
