@@ -146,5 +146,13 @@ def test_the_smallest_run_file_of_the_docs_is_a_run_file() -> None:
 def test_every_file_of_a_run_is_documented() -> None:
     text = (DOCS / "run-folder.md").read_text(encoding="utf-8")
     named = ("targets.tsv", "targets.parquet", "evidence.parquet", "identifiers.tsv")
-    for name in (*named, "checks.json", "manifest.json", "report.html", ".stages/", ".lock"):
+    for name in (
+        *named,
+        "quality.json",
+        "checks.json",
+        "manifest.json",
+        "report.html",
+        ".stages/",
+        ".lock",
+    ):
         assert f"`{name}`" in text

@@ -246,6 +246,41 @@ def cohort_combine(
             print(f"Table:   {output.resolve()}")
 
 
+@cohort_app.command("summarise", epilog="Example:  aimwell cohort summarise coad.toml --output a")
+def cohort_summarise(
+    file: RunFile,
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="Folder of the tables.")
+    ] = Path("summaries"),
+    data: Data = "",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write effects, standard errors and numbers of samples per gene, to combine with other sites.
+
+    No sample and no patient is named in them.
+    """
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cohorts.reading import read_cohort
+        from aimwell.cohorts.summaries import summarise_cohort, write_summaries
+        from aimwell.knowledge.build import build_graph, identifier_table
+        from aimwell.knowledge.sources.starter import read_starter_graph
+
+        config = read_run_file(file, data)
+        bars.start("testing the contrasts of the cohort")
+        graph = read_starter_graph() if config.identifiers.hgnc else build_graph(config)
+        cohort = read_cohort(config, identifier_table(config, graph))
+        found = summarise_cohort(cohort, config.contrasts)
+        tables = write_summaries(output, found)
+        bars.finish()
+        answer.give({"tables": tables, "contrasts": {n: s.about for n, s in found.items()}})
+        if answer.in_words:
+            for path, (name, summary) in zip(tables, found.items(), strict=True):
+                print(f"{name}: {summary.about['genes']:,} genes in {path.resolve()}")
+
+
 @cohort_app.command("check", epilog="Example:  aimwell cohort check examples/coad/coad.toml")
 def cohort_check(
     file: RunFile,
@@ -282,6 +317,33 @@ def cohort_check(
             words.tell_cohort(found, steps)
         if not all(contrast.testable for contrast in found.contrasts):
             raise typer.Exit(2)
+
+
+@cohort_app.command("qc", epilog="Example:  aimwell cohort qc coad.toml --html quality.html")
+def cohort_qc(
+    file: RunFile,
+    html: Annotated[Path, typer.Option("--html", metavar="FILE", help="The page to write.")] = Path(
+        "quality.html"
+    ),
+    data: Data = "",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show the quality of a cohort on one page: layers, levels, gaps, batches, gate and effects."""
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.pipeline.quality import look_at_cohort
+        from aimwell.reports.cohort_page import write_cohort_page
+
+        config = read_run_file(file, data)
+        bars.start("reading the cohort and testing its contrasts")
+        report = look_at_cohort(config)
+        write_cohort_page(html, report)
+        bars.finish()
+        answer.give({"page": html, "quality": report.facts, "designs": report.designs})
+        if answer.in_words:
+            print(f"Page:    {html.resolve()}")
 
 
 def _plain(value: object) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def find_outliers(layer: Layer) -> tuple[Outlier, ...]:
     values = layer.values
     if len(values) < _FEW_SAMPLES:
         return ()
-    logs = _logarithms(layer)
+    logs = log_values(layer)
     total = np.log2(values.sum(axis=1) + 1) if layer.unit == "counts" else logs.median(axis=1)
     seen = values > 0 if layer.unit == "counts" else values.notna()
     measures = {"total": total, "detection": seen.mean(axis=1), "likeness": _likeness(logs)}
@@ -121,7 +121,8 @@ def find_outliers(layer: Layer) -> tuple[Outlier, ...]:
     return tuple(sorted(found, key=lambda o: (o.sample, list(measures).index(o.measure))))
 
 
-def _logarithms(layer: Layer) -> pd.DataFrame:
+def log_values(layer: Layer) -> pd.DataFrame:
+    """Give the values of a layer on a log2 scale; counts per million, plus one."""
     values = layer.values
     if layer.unit == "counts":
         size = values.sum(axis=1).clip(lower=1)

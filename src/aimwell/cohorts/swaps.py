@@ -86,7 +86,9 @@ def check_swaps(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> tuple[
     for name in sorted(cohort.layers):
         kinds[cohort.layers[name].kind].append(cohort.layers[name])
     return tuple(
-        compare_samples(_logarithms(r), _logarithms(p), cohort.samples, columns, (r.name, p.name))
+        compare_samples(
+            comparable_values(r), comparable_values(p), cohort.samples, columns, (r.name, p.name)
+        )
         for r in kinds["rna"]
         for p in kinds["protein"]
     )
@@ -176,7 +178,7 @@ def _labels(values: pd.DataFrame, samples: pd.DataFrame, columns: list[str]) -> 
     return labels[~labels.index.duplicated(keep=False)]
 
 
-def _logarithms(layer: Layer) -> pd.DataFrame:
+def comparable_values(layer: Layer) -> pd.DataFrame:
     """Bring a layer to a log scale on which samples can be compared."""
     if layer.unit == "counts":
         size = layer.values.sum(axis=1)

@@ -42,6 +42,8 @@ def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) 
         {"checks": checks, "ladder": ranking.metrics, "independent": independent},
     )
     paths.append(folder / "checks.json")
+    write_json(folder / "quality.json", stages.quality)
+    paths.append(folder / "quality.json")
     shutil.rmtree(folder / "explanations", ignore_errors=True)
     for explanation in stages.explanations:
         paths += write_explanation(folder / "explanations", explanation)
@@ -59,6 +61,7 @@ def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) 
             independent=independent,
             planted=truth,
             drugs=drugs,
+            quality=stages.quality,
         ),
     )
     paths.append(folder / "report.html")

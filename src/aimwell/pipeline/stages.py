@@ -11,6 +11,7 @@ import pandas as pd
 from aimwell.cohorts.design import Design, confounding_stain
 from aimwell.cohorts.evidence import Evidence
 from aimwell.cohorts.harmonise import harmonise
+from aimwell.cohorts.qc import quality_facts
 from aimwell.cohorts.reading import read_cohort
 from aimwell.cohorts.ready_tables import join_tables, read_ready_tables
 from aimwell.config import RunConfig
@@ -40,6 +41,8 @@ from aimwell.provenance import content_hash, to_plain
 from aimwell.reports.export import read_explanation
 
 Value = TypeVar("Value")
+#: Evidence, contrast → its design, what became of every name, and the quality of the cohort.
+Measurements = tuple[Evidence, Mapping[str, Mapping[str, Any]], pd.DataFrame, Mapping[str, Any]]
 
 #: Targets that one process explains before it keeps them: preparing the path costs about a third
 #: of a target.
@@ -60,6 +63,7 @@ class Stages:
     evidence: Evidence
     designs: Mapping[str, Mapping[str, Any]]
     identifiers: pd.DataFrame
+    quality: Mapping[str, Any]
     known: KnownTargets
     leaks: pd.DataFrame
     stain: str
@@ -94,7 +98,7 @@ class Stages:
                 self.check = self._known(
                     keys.check, self.config.known_targets.check, "check targets"
                 )
-            measured, self.designs, self.identifiers = self._stage(
+            measured, self.designs, self.identifiers, self.quality = self._stage(
                 "evidence", keys.evidence, self._measure, _save_measured, _load_measured
             )
             # the cache keeps the graph whole: what leaks depends on the known targets
@@ -211,7 +215,7 @@ class Stages:
             self._table = identifier_table(self.config, self.graph)
         return self._table
 
-    def _measure(self) -> tuple[Evidence, dict[str, dict[str, Any]], pd.DataFrame]:
+    def _measure(self) -> Measurements:
         cohort = read_cohort(self.config, self._identifiers())
         ready = read_ready_tables(self.config, self._identifiers())
         contrasts = self.config.contrasts
@@ -228,7 +232,8 @@ class Stages:
         )
         reports = [t for t in (cohort.identifiers, ready.identifiers) if len(t)]
         names = pd.concat(reports, ignore_index=True)
-        return whole, {n: _design_row(d) for n, d in designs.items()}, names
+        rows = {n: design_row(d) for n, d in designs.items()}
+        return whole, rows, names, quality_facts(cohort, contrasts)
 
     def _ladder(self) -> pd.DataFrame:
         self.progress.start("scoring the ladder of baselines")
@@ -253,7 +258,8 @@ def _in_parts(items: list[tuple[str, str]], size: int) -> list[list[tuple[str, s
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 
-def _design_row(design: Design) -> dict[str, Any]:
+def design_row(design: Design) -> dict[str, Any]:
+    """Give what the gate says of a design as plain values."""
     return {
         "n_case": design.n_case,
         "n_control": design.n_control,
@@ -264,22 +270,20 @@ def _design_row(design: Design) -> dict[str, Any]:
     }
 
 
-def _save_measured(
-    value: tuple[Evidence, Mapping[str, Mapping[str, Any]], pd.DataFrame], entry: Path
-) -> None:
-    evidence, designs, identifiers = value
+def _save_measured(value: Measurements, entry: Path) -> None:
+    evidence, designs, identifiers, quality = value
     tables.save_evidence(evidence, entry)
     tables.write_facts(entry / "designs.json", to_plain(designs))
     identifiers.astype(str).to_parquet(entry / "identifiers.parquet")
+    tables.write_facts(entry / "quality.json", dict(quality))
 
 
-def _load_measured(
-    entry: Path,
-) -> tuple[Evidence, Mapping[str, Mapping[str, Any]], pd.DataFrame]:
+def _load_measured(entry: Path) -> Measurements:
     return (
         tables.load_evidence(entry),
         tables.read_facts(entry / "designs.json"),
         pd.read_parquet(entry / "identifiers.parquet"),
+        tables.read_facts(entry / "quality.json"),
     )
 
 

@@ -18,6 +18,12 @@ LIGHT: Final = {
     "good": "#1a7a56",
     "warn": "#8a6100",
     "bad": "#b3261e",
+    "group1": "#4477aa",
+    "group2": "#ee6677",
+    "group3": "#228833",
+    "group4": "#b09000",
+    "group5": "#2aa5c9",
+    "group6": "#aa3377",
 }
 DARK: Final = {
     "ink": "#e4e8ed",
@@ -34,7 +40,16 @@ DARK: Final = {
     "good": "#58c99a",
     "warn": "#e0b354",
     "bad": "#ff8a80",
+    "group1": "#77a7dc",
+    "group2": "#ff8f9b",
+    "group3": "#5fbf72",
+    "group4": "#d8c34f",
+    "group5": "#7bd6f2",
+    "group6": "#d678ae",
 }
+#: Roles of groups of samples, which also differ in the shape of their marks; further groups share
+#: ``faint``.
+GROUPS: Final = ("group1", "group2", "group3", "group4", "group5", "group6")
 
 
 def token(role: str) -> str:

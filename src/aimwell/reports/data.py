@@ -33,6 +33,7 @@ class ReportData:
         independent: Genes kept out of the run, with their ranks; may be empty.
         planted: Simulated truth (``gene``, ``held_back``, ``rank``), or None on real data.
         drugs: HGNC id → names of drugs that act on the gene.
+        quality: What ``aimwell.cohorts.qc.quality_facts`` says of the cohort; may be empty.
 
     Raises:
         AlignmentError: A ranked gene without evidence, or an explained gene without a rank.
@@ -47,6 +48,7 @@ class ReportData:
     independent: pd.DataFrame = field(default_factory=pd.DataFrame)
     planted: pd.DataFrame | None = None
     drugs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ranked = self.ranking.table.index
@@ -80,11 +82,8 @@ class ReportData:
 
     def label_of(self, contrast: str) -> str:
         """Name a contrast in words, such as ``RNA: MSI-H vs MSS``."""
-        settings = self.settings_of(contrast)
-        if settings.get("case") and settings.get("control"):
-            layer = in_words(str(settings.get("layer") or self.evidence.kinds.get(contrast, "")))
-            return f"{layer}: {settings['case']} vs {settings['control']}"
-        return in_words(contrast)
+        kind = self.evidence.kinds.get(contrast, "")
+        return label_of(contrast, self.settings_of(contrast), kind)
 
     def layer_pairs(self) -> list[tuple[str, str]]:
         """RNA and protein contrasts that compare the same groups, in evidence order."""
@@ -101,9 +100,24 @@ class ReportData:
     def _groups(self, contrast: str) -> tuple[str, ...]:
         settings = self.settings_of(contrast)
         if settings.get("condition"):
-            return tuple(str(settings.get(k, "")) for k in ("condition", "case", "control"))
+            keys = ("condition", "case", "control", "test", "stratum", "strata")
+            return tuple(str(settings.get(k, "")) for k in keys)
         layers = {"rna", "protein", "mrna", "proteome", "transcriptome"}
         return tuple(word for word in contrast.lower().split("_") if word not in layers)
+
+
+def label_of(contrast: str, settings: Mapping[str, Any], kind: str = "") -> str:
+    """Name a contrast by its layer and its arms, or else by its name.
+
+    Example:
+        >>> label_of("a", {"layer": "rna", "case": "x", "control": "y"}), label_of("rna_a", {})
+        ('RNA: x vs y', 'RNA a')
+    """
+    plain = settings.get("test", "arms") == "arms"
+    if plain and settings.get("case") and settings.get("control"):
+        layer = in_words(str(settings.get("layer") or kind))
+        return f"{layer}: {settings['case']} vs {settings['control']}"
+    return in_words(contrast)
 
 
 def in_words(name: str) -> str:

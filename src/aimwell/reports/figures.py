@@ -19,17 +19,45 @@ Figure = dict[str, Any]
 _GRID: Final = (160, 120)
 #: Keeps a label legible where a line or a point lies under it.
 HALO: Final = ", ".join([f"0 0 2px {token('surface')}"] * 4)
+#: Discordance class → colour and shape of its marks, in the order of the legend.
+CLASSES: Final = {
+    "concordant_up": ("group1", "circle"),
+    "concordant_down": ("group5", "circle"),
+    "rna_only": ("group4", "diamond"),
+    "protein_only": ("group6", "square"),
+    "opposite": ("group2", "x"),
+    "null": ("faint", "circle"),
+    "undetermined": ("faint", "circle-open"),
+}
 #: A vertical axis of names.
 CATEGORIES: Final = {"automargin": True, "showgrid": False, "ticklabelstandoff": 8}
 
 
-def volcano(block: pd.DataFrame, symbols: "pd.Series[str]", marked: Sequence[str]) -> Figure:
+TOP: Final = "top ten targets"
+#: A legend above the figure, on one line where it fits.
+LEGEND: Final = {
+    "orientation": "h",
+    "x": 0,
+    "y": 1.02,
+    "yanchor": "bottom",
+    "itemsizing": "constant",
+    "font": {"size": 12},
+}
+
+
+def volcano(
+    block: pd.DataFrame,
+    symbols: "pd.Series[str]",
+    marked: Sequence[str],
+    called: str = TOP,
+) -> Figure:
     """Plot effect against significance of one contrast, with the ``marked`` genes named.
 
     Args:
         block: One evidence block, indexed by HGNC id.
         symbols: Symbol of every gene that may be shown, indexed by HGNC id.
         marked: HGNC ids to name, best first.
+        called: What the named genes are.
     """
     seen = block[block["observed"].astype(bool) & block["p"].notna()]
     seen = seen[seen.index.isin(symbols.index)]
@@ -46,31 +74,71 @@ def volcano(block: pd.DataFrame, symbols: "pd.Series[str]", marked: Sequence[str
         data.append(_cloud(x[keep], y[keep], names[keep], colour, name))
     places = {str(gene): k for k, gene in enumerate(seen.index)}
     named = [places[gene] for gene in marked if gene in places]
-    data.append(_named(x, y, names, named))
+    data.append(_named(x, y, names, named, called))
     layout = axes("log<sub>2</sub> fold change", "−log<sub>10</sub> p", height=330)
     layout["xaxis"]["zeroline"] = True
     return {"data": data, "layout": layout}
 
 
 def layer_scatter(
-    rna: pd.DataFrame, protein: pd.DataFrame, symbols: "pd.Series[str]", marked: Sequence[str]
+    rna: pd.DataFrame,
+    protein: pd.DataFrame,
+    symbols: "pd.Series[str]",
+    marked: Sequence[str],
+    classes: "pd.Series[str] | None" = None,
+    called: str = TOP,
 ) -> Figure:
-    """Plot the effect of every gene in protein against its effect in RNA."""
+    """Plot the effect of every gene in protein against its effect in RNA.
+
+    Args:
+        rna, protein: Evidence blocks, indexed by HGNC id.
+        symbols: Symbol of every gene that may be shown, indexed by HGNC id.
+        marked: HGNC ids to name, best first.
+        classes: Discordance class of every gene; without it, all genes look alike.
+        called: What the named genes are.
+    """
     both = rna["effect"].notna() & protein["effect"].notna() & rna.index.isin(symbols.index)
     ids = rna.index[both]
     x, y = rna.loc[ids, "effect"].to_numpy(float), protein.loc[ids, "effect"].to_numpy(float)
     names = symbols.reindex(ids).astype(str).to_numpy()
-    keep = _spread(x, y, np.ones(len(x), dtype=bool))
     places = {str(gene): k for k, gene in enumerate(ids)}
     named = [places[gene] for gene in marked if gene in places]
-    layout = axes("RNA effect (log<sub>2</sub>)", "Protein effect (log<sub>2</sub>)", height=380)
+    layout = axes("RNA effect (log<sub>2</sub>)", "Protein effect (log<sub>2</sub>)", height=400)
     layout["xaxis"]["zeroline"] = layout["yaxis"]["zeroline"] = True
-    cloud = _cloud(x[keep], y[keep], names[keep], token("faint"), "genes in both layers")
-    return {"data": [cloud, _named(x, y, names, named)], "layout": layout}
+    if classes is None:
+        keep = _spread(x, y, np.ones(len(x), dtype=bool))
+        data = [_cloud(x[keep], y[keep], names[keep], token("faint"), "genes in both layers")]
+    else:
+        data = _clouds_of_classes(x, y, names, classes.loc[ids].to_numpy(str))
+        layout |= {"showlegend": True, "margin": {**layout["margin"], "t": 56}}
+        layout["legend"] = {**LEGEND, "traceorder": "reversed"}
+    return {"data": [*data, _named(x, y, names, named, called)], "layout": layout}
 
 
-def coverage(evidence: Evidence, genes: pd.Index, labels: Mapping[str, str]) -> Figure:
-    """Plot which share of the ranked genes each contrast observed."""
+def _clouds_of_classes(
+    x: np.ndarray, y: np.ndarray, names: np.ndarray, classes: np.ndarray
+) -> list[Figure]:
+    data = []
+    classes = np.where(np.isin(classes, list(CLASSES)), classes, "undetermined")
+    for name, (role, shape) in reversed(CLASSES.items()):  # what says nothing lies below
+        keep = _spread(x, y, classes == name)
+        if not len(keep):
+            continue
+        cloud = _cloud(x[keep], y[keep], names[keep], token(role), name.replace("_", " "))
+        quiet = role == "faint"
+        cloud["marker"] |= {"symbol": shape, "size": 4 if quiet else 6}
+        cloud["name"] = cloud["name"].replace("rna", "RNA")
+        cloud["hovertemplate"] = (
+            f"%{{text}}: {cloud['name']}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>"
+        )
+        data.append(cloud)
+    return data
+
+
+def coverage(
+    evidence: Evidence, genes: pd.Index, labels: Mapping[str, str], noun: str = "ranked genes"
+) -> Figure:
+    """Plot which share of the genes each contrast observed."""
     shares = [
         float(block["observed"].reindex(genes).astype(bool).mean())
         for block in evidence.blocks.values()
@@ -84,9 +152,9 @@ def coverage(evidence: Evidence, genes: pd.Index, labels: Mapping[str, str]) -> 
         "marker": {"color": token("accent")},
         "text": [f"{s:.0%}" for s in shares][::-1],
         "textposition": "auto",
-        "hovertemplate": "%{y}: %{x:.1f} % of ranked genes observed<extra></extra>",
+        "hovertemplate": f"%{{y}}: %{{x:.1f}} % of {noun} observed<extra></extra>",
     }
-    layout = axes("ranked genes observed (%)", "", height=110 + 44 * len(names))
+    layout = axes(f"{noun} observed (%)", "", height=110 + 44 * len(names))
     layout["xaxis"]["range"] = [0, 100]
     layout["dragmode"] = False  # nothing to zoom into
     layout["yaxis"] |= CATEGORIES
@@ -201,21 +269,21 @@ def _cloud(x: np.ndarray, y: np.ndarray, text: np.ndarray, colour: str, name: st
     }
 
 
-def _named(x: np.ndarray, y: np.ndarray, text: np.ndarray, at: list[int]) -> Figure:
+def _named(x: np.ndarray, y: np.ndarray, text: np.ndarray, at: list[int], name: str) -> Figure:
     """Mark the best targets; a name that would cover another one is left to the pointer."""
     shown: list[str] = []
     taken: list[tuple[float, float]] = []
     spans = [max(float(np.ptp(v)), 1e-9) if len(v) else 1.0 for v in (x, y)]
     x, y, text = x[at], y[at], text[at]
-    for a, b, name in zip(x, y, text, strict=True):
+    for a, b, label in zip(x, y, text, strict=True):
         clear = all(abs(a - c) / spans[0] > 0.25 or abs(b - d) / spans[1] > 0.06 for c, d in taken)
-        shown.append(escape(name) if clear else "")
+        shown.append(escape(label) if clear else "")
         if clear:
             taken.append((a, b))
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "name": "top ten targets",
+        "name": name,
         "x": _rounded(x),
         "y": _rounded(y),
         "text": shown,

@@ -64,7 +64,9 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, scientific=scientific, signed=signed, count=count)
+    environment.filters.update(
+        number=number, scientific=scientific, signed=signed, count=count, brief=brief
+    )
     return environment.get_template(template).render(
         **values,
         style=Markup(_style()),  # noqa: S704 - our own file, no text from outside
@@ -104,6 +106,19 @@ def number(value: object, digits: int = 3) -> str:
     """
     found = _float(value)
     return "–" if found is None else f"{found:.{digits}f}".replace("-", "−")
+
+
+def brief(value: object) -> str:
+    """Show a number with three significant digits, large ones whole with thin spaces.
+
+    Example:
+        >>> brief(0.012345), brief(-2.5), brief(12345.6) == "12\u2009346"
+        ('0.0123', '−2.5', True)
+    """
+    found = _float(value)
+    if found is None or abs(found) >= 1000:
+        return count(found)
+    return f"{found:.3g}".replace("-", "−")
 
 
 def signed(value: object, digits: int = 2) -> str:

@@ -8,12 +8,12 @@ import pandas as pd
 
 from aimwell.reports import figures
 from aimwell.reports.articles import anchor_of, explained_targets, measured_in
+from aimwell.reports.cohort_sections import Found, found_sections, measured_sections, step_rows
 from aimwell.reports.data import ReportData, in_words
 from aimwell.reports.summary import Recommendation, caveats, recommend, stain_of
 
 #: More genes than this are left to targets.tsv, so that the page stays light.
 MAX_ROWS: Final = 25_000
-_DESIGN: Final = ("n_case", "n_control", "pairs", "information_retained", "verdict", "notes")
 _INPUT: Final = ("name", "path", "release", "licence", "url", "sha256")
 _METRICS: Final = ("average_precision", "auroc", "recall_at_100", "median_rank")
 
@@ -33,7 +33,8 @@ def page_sections(report: ReportData) -> tuple[dict[str, Any], dict[str, Any]]:
         "caveats": caveats(report),
         "stain": stain_of(report),
         "run": _run(report),
-        "steps": _steps(report.manifest.get("steps") or ()),
+        "steps": step_rows(report.manifest.get("steps") or ()),
+        "measured": measured_sections(report.quality, labels, drawn),
         "quality": _quality(report, labels, drawn),
         "ladder": _ladder(report, advice, drawn),
         "checks": [{"check": c, "name": in_words(c.name)} for c in report.checks],
@@ -106,65 +107,20 @@ def _flat(value: object, at: str) -> list[tuple[str, str]]:
     return [(at, text)] if text else []
 
 
-def _steps(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "stage": in_words(str(s.get("stage", ""))),
-            "name": s.get("name", ""),
-            "rows_in": s.get("rows_in"),
-            "rows_out": s.get("rows_out"),
-            "lost": int(s.get("rows_in") or 0) - int(s.get("rows_out") or 0),
-            "why": s.get("why", ""),
-            "examples": [str(e) for e in s.get("examples") or ()][:5],
-        }
-        for s in steps
-    ]
-
-
 def _quality(
     report: ReportData, labels: Mapping[str, str], drawn: dict[str, figures.Figure]
 ) -> dict[str, Any]:
     ranked = report.ranking.table
-    symbols = ranked["symbol"].astype(str)
-    blocks = report.evidence.blocks
     marked = [str(g) for g in ranked.sort_values("rank").index[:10]]
-    drawn["coverage"] = figures.coverage(report.evidence, ranked.index, labels)
-    plots = []
-    for k, name in enumerate(report.contrasts):
-        drawn[f"volcano-{k}"] = figures.volcano(blocks[name], symbols, marked)
-        seen = blocks[name].loc[ranked.index]
-        plots.append(
-            {
-                "figure": f"volcano-{k}",
-                "label": labels[name],
-                "observed": int(seen["observed"].sum()),
-                "up": int(((seen["q"] < 0.05) & (seen["effect"] > 0)).sum()),
-                "down": int(((seen["q"] < 0.05) & (seen["effect"] < 0)).sum()),
-                "detection": seen.loc[seen["observed"].astype(bool), "detection_rate"].median(),
-                "design": dict.fromkeys(_DESIGN) | dict(report.designs.get(name, {})),
-            }
-        )
-    pairs = []
-    for k, (rna, protein) in enumerate(report.layer_pairs()):
-        drawn[f"layers-{k}"] = figures.layer_scatter(blocks[rna], blocks[protein], symbols, marked)
-        both = pd.DataFrame({"rna": blocks[rna]["effect"], "protein": blocks[protein]["effect"]})
-        both = both.dropna()
-        pairs.append(
-            {
-                "figure": f"layers-{k}",
-                "label": f"{labels[rna]} against {labels[protein]}",
-                "genes": len(both),
-                "correlation": both["rna"].corr(both["protein"]) if len(both) > 2 else None,
-            }
-        )
-    seen_by = pd.DataFrame({k: b["observed"].astype(bool) for k, b in blocks.items()})
-    counts = seen_by.loc[ranked.index].to_numpy().sum(axis=1)
-    shown = [k for k in range(len(blocks), -1, -1) if (counts == k).any()]
-    return {
-        "contrasts": plots,
-        "pairs": pairs,
-        "seen_by": [{"contrasts": k, "genes": int((counts == k).sum())} for k in shown],
-    }
+    found = Found(
+        evidence=report.evidence,
+        symbols=ranked["symbol"].astype(str),
+        labels=labels,
+        designs=report.designs,
+        pairs=report.layer_pairs(),
+        marked=marked,
+    )
+    return found_sections(found, drawn)
 
 
 def _ladder(
