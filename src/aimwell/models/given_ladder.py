@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from aimwell.errors import TaskError
 from aimwell.models.baselines import neighbour_labels, random_walk, study_intensity, walk_matrix
 from aimwell.models.supervised import FirstLayer
+from aimwell.models.table_task import STUDY
 from aimwell.models.task import TargetTask
 
 REGRESSION: Final = "regression: evidence, degree, neighbour labels"
@@ -77,7 +78,7 @@ def given_ladder(task: TargetTask, layer: FirstLayer, fold: int) -> pd.DataFrame
     walk = random_walk(walk_matrix(task), positive.astype(float))
     scores = (
         degree[:, 0].astype(float),
-        learned(_regression(), study_intensity(task)),
+        learned(_regression(), _studied(task)),
         walk,
         learned(_regression(), evidence),
         learned(_perceptron(), evidence),
@@ -86,6 +87,12 @@ def given_ladder(task: TargetTask, layer: FirstLayer, fold: int) -> pd.DataFrame
         np.mean([learned(_boosting(0.1, draw), all_of_it) for draw in range(DRAWS)], axis=0),
     )
     return pd.DataFrame(dict(zip(GIVEN_LADDER, scores, strict=True)), index=task.genes)
+
+
+def _studied(task: TargetTask) -> np.ndarray:
+    """Take the counts of every relation where the task has them, else those of its channels."""
+    counted = [b.values for b in task.blocks if b.kind == STUDY]
+    return counted[0] if counted else study_intensity(task)
 
 
 def _regression() -> LogisticRegression:
