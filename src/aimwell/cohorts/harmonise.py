@@ -101,6 +101,14 @@ def harmonise(
     return evidence, {name: item.design for name, item in tested.items()}
 
 
+def tested_tables(
+    cohort: Cohort, contrasts: tuple[ContrastSettings, ...]
+) -> dict[str, tuple[pd.DataFrame, Design]]:
+    """Test every contrast on its own; see ``fit_contrast`` for the columns of the tables."""
+    tested = {c.name: _test(cohort, c) for c in contrasts}
+    return {name: (item.table, item.design) for name, item in tested.items()}
+
+
 def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
     if contrast.layer not in cohort.layers:
         raise DesignError(
@@ -141,7 +149,7 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
         table = moderate(fit, design, trend=trend, peptides=peptides)
     steps += _loss_steps(contrast, table)
     detection = None
-    if layer.kind == "protein" and contrast.test in ("arms", "slope") and not contrast.block:
+    if layer.kind == "protein" and contrast.test == "arms" and not contrast.block:
         detection = compare_detection(
             values,
             design,

@@ -93,7 +93,9 @@ def read_summary(path: Path) -> pd.DataFrame:
 
 
 def combine_files(paths: Sequence[Path], output: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Combine files of summary statistics, each a cohort of the name of its file, and write them.
+    """Combine files of summary statistics, each a cohort, and write the result.
+
+    A cohort is called by its file, or by its folder where all files have one name.
 
     Returns:
         The combined table as in ``combine_cohorts``, and how many ``genes`` it has, how many are
@@ -104,10 +106,13 @@ def combine_files(paths: Sequence[Path], output: Path) -> tuple[pd.DataFrame, di
         InputError: A file that cannot be used.
     """
     names = [path.name.removesuffix(".gz").rsplit(".", 1)[0] for path in paths]
+    folders = [path.resolve().parent.name for path in paths]
+    if len(set(names)) == 1 and len(set(folders)) == len(paths):
+        names = folders  # the same contrast of several sites
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise CohortError(
-            f"several files are named {some(twice)}, and a cohort is called by its file; rename "
-            "them, and give each cohort once"
+            f"several files are named {some(twice)}, and a cohort is called by its file, or by its "
+            "folder where all files have one name; rename them, and give each cohort once"
         )
     found = combine_cohorts({n: read_summary(p) for n, p in zip(names, paths, strict=True)})
     with write_atomically(output) as temporary:
