@@ -260,6 +260,28 @@ def test_an_output_that_cannot_be_written_or_is_not_ours_is_refused(
     assert (folder / "mine-data" / "samples.tsv").read_text() == "keep"
 
 
+@pytest.mark.parametrize("place", ["run.toml/below.x", "run.toml/far/below.x", "made"])
+@pytest.mark.parametrize("option", ["show starter --html", "audit run.toml --edges"])
+def test_a_file_that_can_have_no_place_is_refused(option: str, place: str, folder: Path) -> None:
+    (folder / "made").mkdir()
+    before = sorted(folder.rglob("*"))
+    what = option.replace("run.toml", str(folder / "run.toml")).split()
+    done = CliRunner().invoke(
+        app, ["graph", *what, str(folder / place), "--quiet"], env={"AIMWELL_DATA": ""}
+    )
+    assert done.exit_code == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert str(folder / place) in done.stderr
+    assert "name a" in done.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_folder_in_the_place_of_the_run_file_is_called_a_folder(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["run", str(folder)], env={"AIMWELL_DATA": ""})
+    assert done.exit_code == 2
+    assert "is a folder; name the run file in it" in done.stderr
+
+
 def test_the_unspoiled_input_can_be_tested(folder: Path) -> None:
     done = CliRunner().invoke(
         app, ["cohort", "check", str(folder / "run.toml")], env={"AIMWELL_DATA": ""}

@@ -463,15 +463,9 @@ def test_a_mirror_is_asked_for_the_name_of_the_file(
         ),
         (
             lambda f: None,
-            {"origin": fetch.Origin(folder=Path("/nowhere"))},
+            {"origin": fetch.Origin(folder=Path("/usr"))},
             InputError,
-            "'/nowhere' has no file 'links.txt'",
-        ),
-        (
-            lambda f: None,
-            {"origin": fetch.Origin(mirror="ftp://mirror")},
-            InputError,
-            "no address that starts with http",
+            "'/usr' has no file 'links.txt'",
         ),
     ],
 )
@@ -487,6 +481,21 @@ def test_what_cannot_work_is_refused_in_one_line(
     with pytest.raises(error, match=message) as caught:
         call(entry("http://127.0.0.1:9/x"), tmp_path / "here", told, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_an_origin_that_cannot_be_one_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'/nowhere' is no folder"):
+        fetch.Origin(folder=Path("/nowhere"))
+    for mirror in ("ftp://mirror", "mirror.example.org", "file:///etc"):
+        with pytest.raises(ConfigError, match="no address that starts with http"):
+            fetch.Origin(mirror=mirror)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, told: Told) -> None:
+    (tmp_path / "file").write_text("keep")
+    with pytest.raises(InputError, match="name another folder with --output"):
+        call(entry("http://127.0.0.1:9/x"), tmp_path / "file" / "below", told)
+    assert (tmp_path / "file").read_text() == "keep"
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path, told: Told) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aimwell.errors import AimwellError
+from aimwell.errors import AimwellError, InputError
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,22 @@ def write_atomically(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` and move it there only when the block succeeds.
 
     A reader sees the old file or the new one, never half of either, whatever kills the writer.
+
+    Raises:
+        InputError: There can be no file at this place.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}.", suffix=f".partial{path.suffix}", dir=path.parent
-    )
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; name a file in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}.", suffix=f".partial{path.suffix}", dir=path.parent
+        )
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"cannot write to '{path}': '{path.parent}' is no folder that takes files; name "
+            "another place"
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:

@@ -38,6 +38,8 @@ def read_config(
         InputError: The file is missing or not TOML.
         ConfigError: An unknown or missing key, or a value of the wrong kind.
     """
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; name the run file in it")
     if not path.is_file():
         raise InputError(f"there is no run file '{path}'; write one after examples/coad/coad.toml")
     try:

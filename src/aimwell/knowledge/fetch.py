@@ -69,7 +69,8 @@ class Origin:
     """Where files come from; by default from their official addresses.
 
     Raises:
-        ConfigError: Both a folder and a mirror.
+        ConfigError: Both a folder and a mirror, or a mirror that is no address.
+        InputError: A folder that is none.
     """
 
     folder: Path | None = None
@@ -78,6 +79,12 @@ class Origin:
     def __post_init__(self) -> None:
         if self.folder and self.mirror:
             raise ConfigError("--from and --mirror exclude each other; name one of them")
+        if self.folder and not self.folder.is_dir():
+            raise InputError(f"--from: '{self.folder}' is no folder; name one that holds the files")
+        if self.mirror and not self.mirror.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"--mirror: '{self.mirror}' is no address that starts with http:// or https://"
+            )
 
 
 def fetch_databases(
@@ -336,6 +343,10 @@ def _alone(folder: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise RunError(f"another call is fetching into '{folder}'; wait for it") from error
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"cannot write to '{folder}': {error.strerror}; name another folder with --output"
+        ) from error
 
 
 @contextmanager

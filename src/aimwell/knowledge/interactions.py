@@ -89,9 +89,11 @@ class Interactions:
 
     def __post_init__(self) -> None:
         if self.table.empty:
+            last = self.steps[-1] if self.steps else Step("reading", 0, 0)
+            why = f", which left out {last.rows_in} ({last.why})" if last.why else ""
             raise InputError(
-                f"no interaction is left after the step "
-                f"'{self.steps[-1].name if self.steps else 'reading'}'"
+                f"no interaction is left after the step '{last.name}'{why}; change the settings "
+                "of this source in [[graph.sources]], or leave it out"
             )
         weight = self.table["weight"].to_numpy(float)
         if not np.all((weight > 0) & (weight <= 1)):

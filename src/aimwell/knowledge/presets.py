@@ -1,5 +1,6 @@
 """Graphs that users name instead of describing: lists of the catalogue's databases."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -161,7 +162,7 @@ def _refuse_missing(preset: str, entries: Sequence[Entry], folder: Path) -> None
         raise InputError(
             f"graph.preset = '{preset}' needs {len(entries)} files, and {len(missing)} of them are "
             f"not in '{folder}' (graph.databases): {some(missing)}; fetch them with: "
-            f"aimwell graph fetch {' '.join(missing)} --output {folder}"
+            f"aimwell graph fetch {' '.join(missing)} --output {shlex.quote(str(folder))}"
         )
     locked = read_lock(folder)
     for entry in entries:

@@ -125,7 +125,10 @@ def hold(folder: Path, *, wanted: bool = True) -> Iterator[None]:
             "--output"
         ) from error
     except OSError as error:
-        raise RunError(f"cannot write to '{folder}': {error.strerror}") from error
+        raise RunError(
+            f"cannot write to '{folder}': {error.strerror}; name another folder in run.output or "
+            "--output"
+        ) from error
     try:
         yield
     finally:
