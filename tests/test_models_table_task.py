@@ -16,16 +16,15 @@ from aimwell.knowledge.task_tables import TaskTables, read_task_tables
 from aimwell.models.supervised import (
     Recipe,
     RowOperators,
-    estimate_prior,
     first_layer,
     fit_supervised,
     forward_rows,
     training_rows,
-    unlabelled_risk,
 )
 from aimwell.models.table_task import BASE, build_table_task
 from aimwell.models.task import TargetTask
 from aimwell.models.training import Unit, label_channels, load_network
+from aimwell.models.unlabelled import estimate_prior, unlabelled_risk
 
 GENES = [f"G{i:03d}" for i in range(60)]
 SHORT = Recipe(epochs=4, hidden=6)
