@@ -211,6 +211,14 @@ def test_large_cohorts_are_thinned_the_same_way_every_time_and_say_so() -> None:
     assert points["genes"] == 4000
 
 
+def test_a_large_cohort_adds_little_to_a_page() -> None:
+    # a page of fifty targets must stay below fifteen megabytes
+    cohort = planted(n=500, genes=60)
+    facts = quality_facts(cohort, (contrast("rna", "day"), contrast("protein", "day")))
+    _, drawn = cohort_sections(CohortReport("large", facts))
+    assert len(json.dumps(facts)) + len(json.dumps(drawn)) < 2e6
+
+
 def test_a_covariate_of_many_numbers_is_shown_as_thirds() -> None:
     cohort = planted()
     cohort.samples["day"] = np.arange(24.0)
