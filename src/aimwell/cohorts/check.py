@@ -19,6 +19,7 @@ from aimwell.cohorts.quality import (
 from aimwell.cohorts.swaps import SwapCheck, check_swaps
 from aimwell.config import ContrastSettings
 from aimwell.errors import DesignError
+from aimwell.provenance import Step
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,18 @@ def _try(cohort: Cohort, contrast: ContrastSettings) -> ContrastCheck:
         batches=_batches(cohort.samples.loc[design.samples], contrast),
         information=design.information,
         verdict=design.verdict,
-        notes=design.notes,
+        notes=(*design.notes, *_samples_left_out(design.steps)),
     )
+
+
+def _samples_left_out(steps: Iterable[Step]) -> list[str]:
+    """Say which samples a missing value in the sheet takes away; filters were asked for."""
+    return [
+        f"{step.rows_in - step.rows_out} of {step.rows_in} samples are left out: {step.why}, as "
+        f"for '{step.examples[0]}'"
+        for step in steps
+        if step.name.startswith("samples: need ") and step.why.endswith("is missing")
+    ]
 
 
 def _untestable(sheet: pd.DataFrame, contrast: ContrastSettings, problem: str) -> ContrastCheck:

@@ -24,6 +24,9 @@ from aimwell.provenance import Step
 Verdict = Literal["accept", "warn", "refuse"]
 ACCEPT_INFORMATION: Final = 0.5
 WARN_INFORMATION: Final = 0.2
+#: A covariate with at least this share of numbers, and more of them than this, is one of numbers.
+_MOSTLY: Final = 0.5
+_MANY_LEVELS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ def build_design(
     tested, mains, groups, scale = _tested(sheet, contrast)
     check_arms(groups, contrast)
     block = _random_blocks(sheet, groups, contrast)
+    _note_repeats(sheet, groups, contrast, notes)
     terms = _nuisance_terms(sheet, contrast, notes)
     blocks = _blocks(sheet, contrast)
     mains = _independent(mains, blocks, notes, paired=pairs > 0)
@@ -235,6 +239,21 @@ def _comparisons(found: pd.DataFrame) -> float:
     return total
 
 
+def _note_repeats(
+    sheet: pd.DataFrame, groups: np.ndarray, contrast: ContrastSettings, notes: list[str]
+) -> None:
+    """Say where several samples of a subject in one arm are taken for several subjects."""
+    if contrast.subject or contrast.block or "subject" not in sheet.columns:
+        return
+    subject = text_of(sheet["subject"])
+    again = pd.DataFrame({"subject": subject, "group": groups}).dropna().duplicated(keep=False)
+    if len(names := sorted(set(subject[again[again].index]))):
+        notes.append(
+            f"{len(names)} subjects have several samples in one arm ({some(names)}), which are "
+            "taken for independent, so p-values are too small; set block = 'subject'"
+        )
+
+
 def _random_blocks(
     sheet: pd.DataFrame, groups: np.ndarray, contrast: ContrastSettings
 ) -> tuple[str, ...]:
@@ -299,11 +318,26 @@ def _nuisance_terms(
             continue
         numbers = None if column == contrast.batch else numbers_of(sheet[column])
         if numbers is None:
+            if column != contrast.batch:
+                _refuse_spoilt_numbers(text, column, contrast)
             parts.append(_indicators(text, column, drop_first=True))
         else:
             scaled = (numbers - numbers.mean()) / numbers.std(ddof=1)
             parts.append(scaled.rename(column).to_frame())
     return pd.concat(parts, axis=1)
+
+
+def _refuse_spoilt_numbers(text: "pd.Series[str]", column: str, contrast: ContrastSettings) -> None:
+    """Refuse a covariate of numbers in which a word turns every number into a level of its own."""
+    numbers = pd.to_numeric(text, errors="coerce").astype(float)
+    known = np.isfinite(numbers)
+    if known.mean() >= _MOSTLY and numbers[known].nunique() > _MANY_LEVELS:
+        bad = text.index[~known]
+        raise DesignError(
+            f"contrast '{contrast.name}': the covariate '{column}' holds numbers, but "
+            f"'{text[bad[0]]}' for '{bad[0]}' and {len(bad)} such samples in all; leave the cell "
+            "empty where it is not known, or write every value as a word"
+        )
 
 
 def _indicators(text: pd.Series, column: str, *, drop_first: bool) -> pd.DataFrame:

@@ -26,6 +26,9 @@ _LARGEST_COUNT: Final = 2**53
 _LARGEST_SHIFT_LOG2: Final = 4.0
 _LARGEST_SPREAD_RATIO: Final = 4.0
 _FEW_SHARED: Final = 20
+#: Fewer features say nothing of a scale; logarithms differ by less than this factor.
+_FEW_FOR_SCALE: Final = 100
+_LOG_RANGE: Final = 8.0
 #: Intensities of proteins spread over orders of magnitude; their ratios do not.
 _RATIO_LIKE: Final = 0.95
 
@@ -54,6 +57,7 @@ def check_unit(file: MatrixFile) -> None:
             intensities that are not positive.
     """
     unit = file.settings.unit
+    _refuse_copies(file)
     if unit in ("counts", "log2", "log2_ratio") and file.settings.normalise:
         _check_normalisation(file)
     array = file.values.to_numpy()
@@ -64,6 +68,7 @@ def check_unit(file: MatrixFile) -> None:
         if not file.measured.offsets.size:  # with lengths they are estimates
             _refuse_cells(file, array % 1 != 0, "fractional", hint)
         _refuse_cells(file, array > _LARGEST_COUNT, "too large", "correct or remove them")
+        _refuse_rounded_logarithms(file, seen)
         empty = file.values.index[np.nansum(array, axis=1) == 0]
         if len(empty):
             raise CohortError(
@@ -74,10 +79,54 @@ def check_unit(file: MatrixFile) -> None:
         hint = "set zero_is_missing = true" if seen.min() == 0 else "declare unit = 'log2'"
         _refuse_cells(file, array <= 0, "not positive", f"{hint} or declare the true unit")
         _refuse_ratios(file)
+        _refuse_logarithms(file, seen)
     else:
         _check_logarithms(file, seen)
         limit = f"beyond ±{_LARGEST_VALUE_LOG2}"
         _refuse_cells(file, np.abs(array) > _LARGEST_VALUE_LOG2, limit, "correct or remove them")
+
+
+def _refuse_copies(file: MatrixFile) -> None:
+    """Refuse two samples with the same numbers: one of them is a copy under another name."""
+    if file.values.shape[1] < _FEW_FOR_SCALE:
+        return
+    again = file.values.duplicated(keep=False)
+    for sample in file.values.index[again]:
+        row = file.values.loc[sample]
+        if row.nunique() < _FEW_SHARED:
+            continue
+        same = file.values.index[again & file.values.eq(row).sum(axis=1).eq(row.notna().sum())]
+        raise CohortError(
+            f"{file.where}: the samples {some(same)} have the same value in all "
+            f"{row.notna().sum()} features, so one is a copy of the other under another name; remove it from the file "
+            "and the sheet"
+        )
+
+
+def _refuse_rounded_logarithms(file: MatrixFile, seen: npt.NDArray[np.float64]) -> None:
+    """Refuse whole numbers that rise too little to be counts of a library."""
+    if file.values.shape[1] < _FEW_FOR_SCALE or file.settings.kind != "rna":
+        return
+    middle, high = float(np.median(seen)), float(seen.max())
+    if middle >= 3 and high <= _LARGEST_LOG2 and high / middle < _LOG_RANGE:
+        raise CohortError(
+            f"{file.where} is declared as counts, but of {len(seen)} values none is above "
+            f"{high:g} and half are at least {middle:g}; these look like rounded logarithms: give "
+            "the counts themselves, or the logarithms with their decimals and unit = 'log2'"
+        )
+
+
+def _refuse_logarithms(file: MatrixFile, seen: npt.NDArray[np.float64]) -> None:
+    """Refuse logarithms given as intensities, which spread over orders of magnitude."""
+    if file.values.shape[1] < _FEW_FOR_SCALE:
+        return
+    low, middle, high = np.percentile(seen, [1, 50, 99])
+    if seen.max() <= _LARGEST_LOG2 and middle >= 3 and high / low < _LOG_RANGE:
+        raise CohortError(
+            f"{file.where} is declared as intensity, but of {len(seen)} values none is above "
+            f"{seen.max():.3g} and nearly all lie between {low:.3g} and {high:.3g}; these look "
+            "like logarithms: declare unit = 'log2'"
+        )
 
 
 def _check_normalisation(file: MatrixFile) -> None:

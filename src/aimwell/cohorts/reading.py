@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import pandas as pd
 
@@ -307,14 +308,35 @@ def _report_unmatched(
         steps.append(Step("sheet rows in use", totals[1], totals[1] - len(unused), why, names))
 
 
+_MONTH: Final = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+#: What spreadsheets write in place of SEP1 or 1-2: 1-Sep, Sep-01, 2024-09-01.
+_DATE: Final = re.compile(
+    rf"\d{{1,4}}[-/ .]{_MONTH}([-/ .]\d{{2,4}})?|{_MONTH}[-/ .]\d{{1,4}}"
+    r"|\d{4}-\d\d-\d\d( 00:00:00)?",
+    re.IGNORECASE,
+)
+
+
 def _near_names(measured: pd.Index, listed: pd.Index) -> str:
     """Say which names would match but for case, marks, or the X that R puts before digits."""
     plain = {_plain(name): name for name in sorted(listed, reverse=True)}
     pairs = [(m, plain[_plain(m)]) for m in sorted(measured) if _plain(m) in plain]
-    if not pairs:
+    if pairs:
+        one, other = pairs[0]
+        return f"{len(pairs)} differ only by case or marks, as '{one}' and '{other}' of the sheet; "
+    dates = [m for m in sorted(measured) if _DATE.fullmatch(m)]
+    if dates:
+        return f"{len(dates)} look like dates that a spreadsheet made of names, as '{dates[0]}'; "
+    longer = [(m, n) for m in sorted(measured) for n in listed if _begins(m, n) or _begins(n, m)]
+    if not longer:
         return ""
-    one, other = pairs[0]
-    return f"{len(pairs)} differ only by case or marks, as '{one}' and '{other}' of the sheet; "
+    one, other = longer[0]
+    return f"one name begins with the other, as '{one}' and '{other}' of the sheet; "
+
+
+def _begins(name: str, start: str) -> bool:
+    """Whether a name is another one with a mark and something behind it."""
+    return name.startswith(start) and bool(re.match(r"[^0-9A-Za-z]", name[len(start) :]))
 
 
 def _plain(name: str) -> str:
