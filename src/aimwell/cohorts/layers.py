@@ -98,8 +98,8 @@ def _refuse_copies(file: MatrixFile) -> None:
         same = file.values.index[again & file.values.eq(row).sum(axis=1).eq(row.notna().sum())]
         raise CohortError(
             f"{file.where}: the samples {some(same)} have the same value in all "
-            f"{row.notna().sum()} features, so one is a copy of the other under another name; remove it from the file "
-            "and the sheet"
+            f"{row.notna().sum()} features, so one is a copy of the other under another name; "
+            "remove it from the file and the sheet"
         )
 
 
