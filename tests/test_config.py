@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,38 @@ def test_every_number_of_a_run_file_has_a_range() -> None:
         if item.type in (int, float)
     }
     assert numbers == set(RANGES)
+
+
+@pytest.mark.parametrize("name", ["names_in", "transcripts", "donor", "cell_type", "quantity"])
+def test_a_setting_that_the_reader_does_not_use_is_refused(name: str) -> None:
+    raw = changed(f"cohort.matrices.{name}", "x")
+    raw["cohort"]["matrices"][0]["reader"] = "matrix"
+    with pytest.raises(
+        ConfigError, match=rf"{name} = 'x' of .* is not read with reader = 'matrix'"
+    ):
+        config_from(raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("withdrawn", "gone.txt"),
+        ("mappings", [{"reader": "uniprot", "path": "names.gz"}]),
+        ("online", True),
+    ],
+)
+def test_more_names_without_the_table_they_add_to_are_refused(name: str, value: object) -> None:
+    raw = changed(f"identifiers.{name}", value)
+    raw["identifiers"]["hgnc"] = ""
+    with pytest.raises(ConfigError, match=rf"identifiers.{name} is not read without"):
+        config_from(raw)
+    raw["identifiers"]["hgnc"] = "hgnc.txt"
+    config_from(raw)
+
+
+def test_a_day_without_quotes_is_asked_for_with_them() -> None:
+    with pytest.raises(ConfigError, match="found 2018-01-01; write it in quotes"):
+        config_from(changed("graph.as_of", datetime.date(2018, 1, 1)))
 
 
 def test_sets_cannot_be_larger_and_smaller_at_once() -> None:

@@ -5,12 +5,14 @@ import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from aimwell.config.choices import check_choices
 from aimwell.config.ranges import check_ranges
 from aimwell.config.run import RunConfig
+from aimwell.config.unused import check_unused
 from aimwell.errors import ConfigError, InputError
 
 
@@ -87,6 +89,7 @@ def config_from(raw: Mapping[str, Any], where: str = "configuration") -> RunConf
     config: RunConfig = _build(RunConfig, raw, where, "")
     check_choices(config, where)
     check_ranges(config, where)
+    check_unused(config, where)
     if not config.run.output:
         raise ConfigError(f"{where}: run.output is empty; name the folder of the run")
     graph = config.graph
@@ -133,7 +136,8 @@ def _value(hint: Any, raw: Any, where: str, at: str) -> Any:
     if isinstance(raw, str) and "\0" in raw:
         raise ConfigError(f"{where}: '{at}' holds a null character; remove it")
     if not isinstance(raw, hint) or (isinstance(raw, bool) and hint is not bool):
-        raise ConfigError(f"{where}: '{at}' must be of type {hint.__name__}, found {raw!r}")
+        found = f"{raw.isoformat()}; write it in quotes" if isinstance(raw, date) else repr(raw)
+        raise ConfigError(f"{where}: '{at}' must be of type {hint.__name__}, found {found}")
     return raw
 
 
