@@ -37,6 +37,7 @@ class BenchOptions:
         folds: Repetitions of the published folds; empty takes all but 0.
         seeds: Networks per fold; 0 takes the usual number.
         output: Folder for ``predictions.tsv``; empty writes none.
+        unlabelled: Weight of the risk of unlabelled genes in the networks' loss.
     """
 
     task: str = ""
@@ -44,6 +45,7 @@ class BenchOptions:
     folds: tuple[int, ...] = ()
     seeds: int = 0
     output: str = ""
+    unlabelled: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def measure(data: str, options: BenchOptions | None = None) -> Iterator[Bar]:
     tables = read_task_tables(Path(options.task) if options.task else Path(data) / TASK)
     companion = _companion(data, options.graph)
     messages = () if options.graph else MESSAGES
+    recipe = Recipe(unlabelled_weight=options.unlabelled)
     repetitions = options.folds or range(1, len(tables.folds.columns))
     counts = relation_counts(tables, companion)
     written: list[pd.DataFrame] = []
@@ -81,7 +82,7 @@ def measure(data: str, options: BenchOptions | None = None) -> Iterator[Bar]:
                 tables, repetition, companion, messages=messages, full=track == "full"
             )
             with one_thread():
-                runs.append(score_task(task, track, options.seeds or SEEDS))
+                runs.append(score_task(task, track, options.seeds or SEEDS, recipe))
             written.append(_predictions(runs[-1], track, repetition))
             if options.output:
                 _write(pd.concat(written), Path(options.output) / "predictions.tsv")

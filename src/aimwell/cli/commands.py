@@ -189,6 +189,10 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
     output: Annotated[
         str, typer.Option("--output", metavar="DIR", help="cancer-genes: for predictions.tsv.")
     ] = "",
+    unlabelled: Annotated[
+        float,
+        typer.Option("--unlabelled", min=0, help="cancer-genes: weight of unlabelled genes."),
+    ] = 0.0,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -202,7 +206,7 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         from aimwell.bench import BENCHES, BenchOptions, run_bench
         from aimwell.cli import words
 
-        options = BenchOptions(task, graph, numbers(folds, "--folds"), output=output)
+        options = BenchOptions(task, graph, numbers(folds, "--folds"), 0, output, unlabelled)
         rows = []
         for one in [name] if name else BENCHES:
             bars.start(f"measuring {one}")
