@@ -89,6 +89,21 @@ def test_with_json_an_error_is_a_document_on_stdout(tmp_path: Path) -> None:
     assert err == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+def test_an_answer_that_finds_no_room_on_stdout_is_said_on_stderr(tmp_path: Path) -> None:
+    program = "from aimwell.cli import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, "run", str(tmp_path / "absent.toml"), "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(b"error [INPUT]: there is no run file")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_an_unknown_key_suggests_the_nearest(run_file: Path) -> None:
     run_file.write_text(run_file.read_text().replace("title", "titel"))
     status, _, err = call("run", run_file)

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -91,9 +92,13 @@ class Answer:
         message = " ".join(message.split())
         if self.as_json:
             fault = {"error": {"code": code, "message": message}}
-            print(_document(fault))
-        else:
-            print(f"error [{code}]: {message}", file=sys.stderr)
+            try:
+                print(_document(fault), flush=True)
+            except OSError:  # stdout takes nothing, as on a full disk: what it holds is given up
+                sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            else:
+                return
+        print(f"error [{code}]: {message}", file=sys.stderr)
 
     def _bug(self, error: Exception) -> str:
         what = f"this is a bug in aimwell, not in your input: {type(error).__name__}: {error}"
