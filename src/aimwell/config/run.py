@@ -29,7 +29,7 @@ class ModelSettings:
     dropout: float = 0.5
     input_dropout: float = 0.2
     hide: float = 0.5
-    learning_rate: float = 0.05
+    learning_rate: float = 5e-3
     weight_decay: float = 5e-4
 
 

@@ -36,7 +36,7 @@ class RunResult:
 
     def targets(self) -> pd.DataFrame:
         """Read the ranked table."""
-        return pd.read_csv(self.folder / "targets.tsv", sep="\t")
+        return pd.read_csv(self.folder / "targets.tsv", sep="\t", low_memory=False)
 
     def checks(self) -> dict[str, Any]:
         """Read the checks and the ladder."""
