@@ -14,7 +14,7 @@ import pandas as pd
 
 from aimwell.cohorts.evidence import Evidence
 from aimwell.errors import AlignmentError, InputError, some
-from aimwell.explain.explanation import Explanation
+from aimwell.explain.explanation import Explanation, Faithfulness, Subgraph
 from aimwell.provenance import to_plain, write_atomically
 
 if TYPE_CHECKING:  # the module of the ranking loads torch, which no page needs
@@ -117,11 +117,21 @@ def explanation_to_plain(explanation: Explanation) -> dict[str, Any]:
     for name in explanation.__dataclass_fields__:
         value = getattr(explanation, name)
         if name in _TABLES:
-            plain[name] = {str(c): to_plain(value[c]) for c in value.columns}
+            plain[name] = _columns(value)
+        elif name == "subgraphs":
+            plain[name] = [
+                {"nodes": list(s.nodes), "edges": _columns(s.edges), "share": s.share}
+                | {"sign": s.sign}
+                for s in value
+            ]
         else:
             plain[name] = to_plain(value)
     plain["nodes"] = {"id": [str(i) for i in explanation.nodes.index], **plain["nodes"]}
     return plain
+
+
+def _columns(table: pd.DataFrame) -> dict[str, list[Any]]:
+    return {str(c): to_plain(table[c]) for c in table.columns}
 
 
 def explanation_from_json(text: str, where: str = "explanation") -> Explanation:
@@ -144,8 +154,22 @@ def explanation_from_json(text: str, where: str = "explanation") -> Explanation:
     for name in _TABLES:
         values[name] = _table(plain[name])
     values["nodes"] = values["nodes"].set_index("id")
-    values["subgraph_nodes"] = tuple(plain["subgraph_nodes"])
+    for name in ("subgraph_nodes", "caveats"):
+        values[name] = tuple(plain[name])
+    values["subgraphs"] = tuple(
+        Subgraph(tuple(s["nodes"]), _table(s["edges"]), s["share"], s["sign"])
+        for s in plain["subgraphs"]
+    )
+    if plain["faithfulness"] is not None:
+        values["faithfulness"] = _faithfulness(plain["faithfulness"])
     return Explanation(**values)
+
+
+def _faithfulness(plain: Mapping[str, Any]) -> Faithfulness:
+    values = {k: float("nan") if v is None else v for k, v in plain.items()}
+    for curve in ("deletion", "insertion"):
+        values[curve] = {k: tuple(v) for k, v in plain[curve].items()}
+    return Faithfulness(**values)
 
 
 def read_explanation(path: Path) -> Explanation:
