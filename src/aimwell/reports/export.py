@@ -166,7 +166,7 @@ def explanation_from_json(text: str, where: str = "explanation") -> Explanation:
 
 
 def _faithfulness(plain: Mapping[str, Any]) -> Faithfulness:
-    values = {k: float("nan") if v is None else v for k, v in plain.items()}
+    values: dict[str, Any] = {k: float("nan") if v is None else v for k, v in plain.items()}
     for curve in ("deletion", "insertion"):
         values[curve] = {k: tuple(v) for k, v in plain[curve].items()}
     return Faithfulness(**values)
