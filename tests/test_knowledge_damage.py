@@ -148,6 +148,26 @@ TEXTS: Final[dict[str, tuple[Path, Reader]]] = {
     "uniprot idmapping": (OTHERS / "idmapping.dat", read_uniprot_idmapping),
     "uniprot secondary": (OTHERS / "sec_ac.txt", read_secondary_accessions),
 }
+#: Readers that read the format of another one too, or of any list of names.
+ALSO: Final[dict[str, set[str]]] = {
+    "biogrid tab2": {"biogrid_tab3.txt"},
+    "biogrid tab3": {"biogrid_tab2.txt"},
+    "corum": {"corum_5.txt"},
+    "corum 5": {"corum.txt"},
+    "dgidb": {"dgidb_2022.tsv"},
+    "dgidb 2022": {"dgidb.tsv"},
+    "edge list without a header": {"edge_list.csv"},
+    "gene list": {"edge_list.csv"},
+    "gmt": {"reactome.gmt"},
+    "hetionet": {"hetionet.json"},
+    "hetionet json": {"hetionet.sif"},
+    "psi-mitab 2.5": {"mitab27.txt"},
+    "psi-mitab 2.7": {"mitab25.txt"},
+    "string": {"string_links_full.txt"},
+    "string names": {"string_info.txt"},
+}
+#: Files that could be anything: nothing in them says of which database they are.
+ANYTHING: Final = {"gene_list.txt", "edge_list.csv"}
 Damage = Callable[[bytes, random.Random], bytes]
 
 
@@ -369,6 +389,23 @@ def test_every_reader_reads_its_file_plain_and_alone_in_an_archive(
         assert str(vars(again) if hasattr(again, "__dict__") else again) == str(
             vars(plain) if hasattr(plain, "__dict__") else plain
         )
+
+
+@pytest.mark.parametrize("reader", TEXTS)
+def test_a_file_of_another_format_is_refused_by_the_name_of_that_format(reader: str) -> None:
+    own, read = TEXTS[reader]
+    accepted, nameless = set(), set()
+    for other in sorted({path for path, _ in TEXTS.values()} - {own}):
+        try:
+            read(other)
+        except AimwellError as error:
+            if "it looks like" not in str(error) and "' looks like" not in str(error):
+                nameless.add(other.name)
+        else:
+            accepted.add(other.name)
+    assert accepted == ALSO.get(reader, set())
+    # of STRING's links it is the right file, of which another release is needed
+    assert nameless <= ANYTHING | ({"string_links.txt"} if reader == "string channels" else set())
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -37,7 +37,7 @@ BROKEN = {
     "no gzip": (b"\x1f\x8bnonsense", "damaged or incomplete gzip"),
     "empty gzip": (gzip.compress(b""), "is empty"),
     "utf-16": ("node1 node2\nA B\n".encode("utf-16"), "UTF-16"),
-    "binary": (b"PAR1\x00\x01\x02", "binary"),
+    "binary": (b"PAR1\x00\x01\x02", "a Parquet file"),
 }
 
 

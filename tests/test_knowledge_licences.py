@@ -165,7 +165,10 @@ def test_the_command_line_replaces_the_licence_of_the_run_file(data: Path) -> No
     assert read_config(path, licence="commercial").graph.licence == "commercial"
     done = CliRunner().invoke(
         app,
-        ["graph", "build", str(path), "--output", str(data / "g"), "--licence", "commercial"],
+        [
+            *("graph", "build", str(path), "--output", str(data / "g")),
+            *("--data", str(data), "--licence", "commercial"),  # whatever AIMWELL_DATA says
+        ],
     )
     assert done.exit_code == 0
     assert read_graph(data / "g").relations["interacts"].edges["evidence"].tolist() == ["Open"]

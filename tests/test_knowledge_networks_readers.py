@@ -397,7 +397,7 @@ BROKEN = {
     "cut gzip": (gzip.compress(b"a\tb\n" * 99)[:-12], "damaged or incomplete gzip"),
     "no gzip": (b"\x1f\x8bnonsense", "damaged or incomplete gzip"),
     "utf-16": ("node1 node2\nA B\n".encode("utf-16"), "UTF-16"),
-    "binary": (b"PAR1\x00\x01\x02", "binary"),
+    "binary": (b"PAR1\x00\x01\x02", "a Parquet file"),
 }
 FILES = {  # every fixture, and which reader it is for
     "biogrid_tab3.txt": "biogrid",

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from aimwell.bench.bars import Bar, bar
+from aimwell.bench.label_counts import Count, drug_counts, label_counts, name_counts
+from aimwell.knowledge.files import read_table
 from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.interactions import Interactions
 from aimwell.knowledge.sources.biogrid import read_biogrid
@@ -26,7 +28,6 @@ from aimwell.knowledge.sources.omnipath import read_omnipath
 from aimwell.knowledge.sources.reactome import read_reactome
 from aimwell.knowledge.sources.string import read_string
 
-_Count = tuple[str, int, int]
 _AMBIGUOUS: Final = (
     "HI-union: distinct gene pairs (55,650 if an accession of several genes is given to the first)"
 )
@@ -43,19 +44,22 @@ def count_bars(data: Path, hgnc: Path) -> Iterator[Bar]:
     yield _held(("HGNC: entries", len(loci), 43_882))
     yield _held(("HGNC: protein-coding genes", coding, 19_290))
     for counts in (
+        name_counts(loci),
         _network_counts(data / "networks", table),
         _signalling_counts(data / "signalling"),
         _set_counts(data / "pathways"),
+        drug_counts(data, table),
+        label_counts(data, table),
     ):
         yield from map(_held, counts)
 
 
-def _held(count: _Count) -> Bar:
+def _held(count: Count) -> Bar:
     name, found, expected = count
     return bar(f"count: {name}", found, "", f"== {expected}")
 
 
-def _network_counts(folder: Path, table: IdentifierTable) -> Iterator[_Count]:
+def _network_counts(folder: Path, table: IdentifierTable) -> Iterator[Count]:
     grid = read_biogrid(folder / "biogrid_symbol.txt")
     yield "BioGRID: rows", len(grid.table), 258_257
     genes, pairs = _genes_and_pairs(grid, table, without=_MORE)
@@ -98,21 +102,29 @@ def _genes_and_pairs(
     return len(set(itertools.chain(*pairs))), len(pairs)
 
 
-def _signalling_counts(folder: Path) -> Iterator[_Count]:
+def _signalling_counts(folder: Path) -> Iterator[Count]:
     regulation = read_collectri(folder / "collectri_2025.csv").steps[0]
     yield "CollecTRI: rows", regulation.rows_in, 43_178
     # AP1 has 596 rows and NFKB 799: factors of several genes
     name = "CollecTRI: rows kept (AP1 and NFKB are complexes, not genes)"
     yield name, regulation.rows_out, 43_178 - 596 - 799
+    signs = read_table(folder / "collectri_2025.csv", "CollecTRI", ["weight"], separator=",")
+    sign = signs["weight"].astype(float)
+    yield "CollecTRI: rows that induce, in the file", int((sign > 0).sum()), 37_360
+    yield "CollecTRI: rows that repress, in the file", int((sign < 0).sum()), 5_818
     signed = read_omnipath(folder / "omnipath_carnival_signed.tsv").steps[0]
     yield "OmniPath, signed: rows", signed.rows_in, 19_807
+    signs = read_table(folder / "omnipath_carnival_signed.tsv", "OmniPath", ["interaction"])
+    sign = signs["interaction"].astype(float)
+    yield "OmniPath, signed: rows that activate", int((sign > 0).sum()), 14_350
+    yield "OmniPath, signed: rows that inhibit", int((sign < 0).sum()), 5_457
     original = read_omnipath(folder / "omnipath_20201208_TFData.csv").steps[0]
     yield "OmniPath, transcription factors: rows", original.rows_in, 15_252
     sites = read_enzyme_substrate(folder / "omnipath_ptm_2025.csv")
     yield "OmniPath, kinase and site: rows", len(sites.table), 30_816
 
 
-def _set_counts(folder: Path) -> Iterator[_Count]:
+def _set_counts(folder: Path) -> Iterator[Count]:
     reactome = read_reactome(
         folder / "ReactomePathways.gmt",
         folder / "ReactomePathwaysRelation.txt",
@@ -120,7 +132,13 @@ def _set_counts(folder: Path) -> Iterator[_Count]:
     )
     yield "Reactome: sets", reactome.members["set_id"].nunique(), 2_444
     yield "Reactome: memberships", len(reactome.members), 117_771
-    yield "Reactome: relations between human pathways", len(reactome.parents), 2_497
+    up = reactome.parents
+    yield "Reactome: relations between human pathways", len(up), 2_497
+    several = int((up.groupby("set_id").size() > 1).sum())
+    yield "Reactome: human pathways with several parents", several, 36
+    named = reactome.names[reactome.names.index.str.startswith("R-HSA")]
+    yield "Reactome: human pathways with a name", len(named), 2_477
+    yield "Reactome: human roots", len(set(named.index) - set(up["set_id"])), 27
     for name, path, expected in (
         ("Hallmark", "h.all.v7.0.symbols.gmt", 50),
         ("WikiPathways", "c2.cp.wikipathways.v7.2.symbols.gmt", 500),

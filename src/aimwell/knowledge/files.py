@@ -34,7 +34,7 @@ def read_lines(path: Path, what: str, *, encoding: str = "utf-8") -> list[str]:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"'{path}' is UTF-16 text; save it as UTF-8 (it should be {what})")
     if b"\0" in data[:4096]:
-        raise InputError(f"'{path}' is a binary file; it should be {what}, as text")
+        raise InputError(binary(path, what, bytes(data[:4])))
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode(encoding)
     except UnicodeDecodeError as error:
@@ -148,6 +148,12 @@ def split_rows(
         raise InputError(
             f"'{path}', line {line}: {error}; it should be {what}{looks}; look for a stray quote"
         ) from error
+
+
+def binary(path: Path, what: str, start: bytes) -> str:
+    """Say that a file is no text, and what it is where its first bytes tell."""
+    kind = "a Parquet file" if start == b"PAR1" else "a binary file"
+    return f"'{path}' is {kind}; it should be {what}, as text"
 
 
 def wrong_file(path: Path, what: str, lines: Sequence[str], found: str) -> str:

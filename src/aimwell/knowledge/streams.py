@@ -16,7 +16,7 @@ import pyarrow.csv as pc
 
 from aimwell.errors import InputError
 from aimwell.knowledge.archives import Unpacked, open_unpacked
-from aimwell.knowledge.files import wrong_file
+from aimwell.knowledge.files import binary, wrong_file
 
 BLOCK: Final = 16 << 20
 _PEEK: Final = 1 << 16
@@ -93,7 +93,7 @@ def _first_block(raw: Unpacked, path: Path, what: str) -> bytes:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"'{path}' is UTF-16 text; save it as UTF-8 (it should be {what})")
     if b"\0" in data[:4096]:
-        raise InputError(f"'{path}' is a binary file; it should be {what}, as text")
+        raise InputError(binary(path, what, data[:4]))
     return data.removeprefix(b"\xef\xbb\xbf")
 
 

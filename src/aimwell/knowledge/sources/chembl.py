@@ -6,7 +6,7 @@ from typing import Final
 import pandas as pd
 
 from aimwell.errors import InputError
-from aimwell.knowledge.files import read_lines, read_table
+from aimwell.knowledge.files import read_lines, read_table, wrong_file
 from aimwell.provenance import Step
 
 NAME: Final = "ChEMBL"
@@ -103,10 +103,8 @@ def _read_mapping(path: Path) -> pd.DataFrame:
             continue
         fields = line.split("\t")
         if len(fields) < 2 or not fields[1].startswith("CHEMBL"):
-            raise InputError(
-                f"'{path}', line {number}: '{line[:60]}' is not an accession and a ChEMBL target; "
-                f"it should be {MAPPING}"
-            )
+            found = f"line {number} is not an accession and a ChEMBL target: '{line[:60]}'"
+            raise InputError(wrong_file(path, MAPPING, lines, found))
         rows.append((fields[0], fields[1]))
     if not rows:
         raise InputError(f"'{path}' maps no target; it should be {MAPPING}")

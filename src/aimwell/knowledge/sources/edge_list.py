@@ -8,7 +8,7 @@ import numpy as np
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import wrong_file
-from aimwell.knowledge.formats import recognise_format
+from aimwell.knowledge.formats import PAIRS, recognise_format
 from aimwell.knowledge.interactions import Collector, Interactions
 from aimwell.knowledge.streams import (
     first_lines,
@@ -52,6 +52,11 @@ def read_edge_list(
     if (guess := recognise_format(lines)) in _FOREIGN:
         raise InputError(wrong_file(path, WHAT, lines, f"it starts '{lines[0][:40]}'"))
     titled = any((*columns, weight_column))
+    if not titled and guess not in ("", *PAIRS):
+        raise InputError(
+            f"'{path}' looks like {guess}, not like {WHAT}: take the reader of that format, or "
+            "set source_column and target_column to the columns that hold the genes"
+        )
     skip = skip_comments(lines, "#")
     if titled and skip and not set(columns) <= set(_fields(lines, skip)):
         skip -= 1  # the header line itself starts with '#'

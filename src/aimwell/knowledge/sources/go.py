@@ -9,6 +9,7 @@ import pandas as pd
 
 from aimwell.errors import InputError, some
 from aimwell.knowledge.files import read_lines, read_table, split_rows, wrong_file
+from aimwell.knowledge.formats import recognise_format
 from aimwell.knowledge.gene_sets import GeneSets, inherited, no_parents, require_acyclic
 from aimwell.provenance import Step
 
@@ -119,7 +120,7 @@ def read_gaf(
         InputError: Another file, a malformed line, or nothing left.
     """
     lines = read_lines(path, GAF)
-    if not lines[0].startswith("!"):
+    if not lines[0].startswith("!") or recognise_format(lines) not in ("", GAF):
         found = f"the first line is '{lines[0][:60]}' where '!gaf-version' was expected"
         raise InputError(wrong_file(path, GAF, lines, found))
     body = [(n, line) for n, line in enumerate(lines, 1) if line and not line.startswith("!")]

@@ -117,7 +117,8 @@ def _read_gmt(path: Path) -> tuple[dict[str, str], pd.DataFrame, list[Step]]:
             foreign.append(row[1])
             continue
         if row[1] in titles:
-            raise InputError(f"'{path}', line {number}: the pathway {row[1]} is listed twice")
+            found = f"line {number}: the pathway {row[1]} is listed twice"
+            raise InputError(wrong_file(path, GMT, lines, found))
         titles[row[1]] = row[0].strip()
         rows += [(row[1], gene) for gene in dict.fromkeys(row[2:]) if gene]
     if not rows:

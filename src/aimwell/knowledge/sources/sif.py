@@ -5,6 +5,7 @@ from typing import Final
 
 from aimwell.errors import InputError
 from aimwell.knowledge.files import read_lines, wrong_file
+from aimwell.knowledge.formats import recognise_format
 from aimwell.knowledge.interactions import DIRECTED, UNDIRECTED, Collector, Interactions
 from aimwell.provenance import Step
 
@@ -40,6 +41,8 @@ def read_sif(path: Path, *, id_type: str = "mixed", relation: str = "interacts")
         InputError: Another file, or a line of two fields.
     """
     lines = read_lines(path, WHAT)
+    if recognise_format(lines) not in ("", WHAT):
+        raise InputError(wrong_file(path, WHAT, lines, "its first line is that of another format"))
     separator = "\t" if any("\t" in line for line in lines) else None
     source, target, kinds, lone = [], [], [], []
     for number, line in enumerate(lines, 1):
@@ -53,9 +56,6 @@ def read_sif(path: Path, *, id_type: str = "mixed", relation: str = "interacts")
             source.append(fields[0])
             target.append(name)
             kinds.append(fields[1])
-    if kinds and (source[0], kinds[0]) == ("source", "metaedge"):
-        found = "its first line names the columns of Hetionet"
-        raise InputError(wrong_file(path, WHAT, lines, found))
     rows = Collector(NAME, path)
     relations = [KNOWN.get(kind, relation) for kind in kinds]
     rows.add(source, target, relation=relations, evidence_type=kinds)

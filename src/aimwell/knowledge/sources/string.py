@@ -298,7 +298,9 @@ def read_string_aliases(path: Path) -> dict[str, str]:
             ids = best.setdefault(name.removeprefix(HUMAN), (set(), set()))
             ids[gene.startswith("ENSG")].add(gene)
     if not best:
-        raise InputError(f"'{path}' holds no HGNC id and no Ensembl gene; it should be {ALIASES}")
+        raise InputError(
+            wrong_file(path, ALIASES, lines, "it holds no HGNC id and no Ensembl gene")
+        )
     chosen = {protein: hgnc or ensembl for protein, (hgnc, ensembl) in best.items()}
     return {protein: next(iter(ids)) for protein, ids in chosen.items() if len(ids) == 1}
 

@@ -37,10 +37,10 @@ def read_uniprot_idmapping(path: Path) -> NameMap:
     Raises:
         InputError: Another file, a malformed line, or no id of a kind that is read.
     """
-    first = first_lines(path, WHAT)[0].split("\t")
+    lines = first_lines(path, WHAT)
+    first = lines[0].split("\t")
     if len(first) != _FIELDS or not _ACCESSION.fullmatch(first[0]):
-        found = "\t".join(first)[:60]
-        raise InputError(wrong_file(path, WHAT, ["\t".join(first)], f"the first line is '{found}'"))
+        raise InputError(wrong_file(path, WHAT, lines, f"the first line is '{lines[0][:60]}'"))
     hgnc: dict[str, str] = {}
     rows: list[tuple[str, str, str]] = []
     count = 0
