@@ -62,6 +62,9 @@ def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) 
             planted=truth,
             drugs=drugs,
             quality=stages.quality,
+            samples={
+                n: s.of(e.gene for e in stages.explanations) for n, s in stages.samples.items()
+            },
         ),
     )
     paths.append(folder / "report.html")

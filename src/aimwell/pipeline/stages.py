@@ -8,12 +8,14 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 
+from aimwell.cohorts.cohort import Cohort
 from aimwell.cohorts.design import Design, confounding_stain
 from aimwell.cohorts.evidence import Evidence
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.cohorts.qc import quality_facts
 from aimwell.cohorts.reading import read_cohort
 from aimwell.cohorts.ready_tables import join_tables, read_ready_tables
+from aimwell.cohorts.samples import ContrastSamples, contrast_samples
 from aimwell.config import RunConfig
 from aimwell.explain.explanation import Explanation
 from aimwell.knowledge.build import build_graph, build_known_targets, identifier_table
@@ -64,6 +66,7 @@ class Stages:
     designs: Mapping[str, Mapping[str, Any]]
     identifiers: pd.DataFrame
     quality: Mapping[str, Any]
+    samples: Mapping[str, ContrastSamples]
     known: KnownTargets
     leaks: pd.DataFrame
     stain: str
@@ -78,6 +81,7 @@ class Stages:
         self.config, self.keys, self.cache, self.progress = config, keys, cache, progress
         self._unsaved: list[tuple[str, str, Callable[[Path], None]]] = []
         self._table: IdentifierTable | None = None
+        self._cohort: Cohort | None = None
         self.members: list[Member] = []
 
     def read(self) -> None:
@@ -101,6 +105,10 @@ class Stages:
             measured, self.designs, self.identifiers, self.quality = self._stage(
                 "evidence", keys.evidence, self._measure, _save_measured, _load_measured
             )
+            self.samples = self._stage(
+                "samples", keys.evidence, self._samples, tables.save_samples, tables.load_samples
+            )
+            self._cohort = None  # what is left to do reads no sample
             # the cache keeps the graph whole: what leaks depends on the known targets
             self.graph, self.leaks = without_leaks(
                 self.graph, self.known, allow=self.config.graph.allow_leak
@@ -216,7 +224,7 @@ class Stages:
         return self._table
 
     def _measure(self) -> Measurements:
-        cohort = read_cohort(self.config, self._identifiers())
+        cohort = self._cohort = read_cohort(self.config, self._identifiers())
         ready = read_ready_tables(self.config, self._identifiers())
         contrasts = self.config.contrasts
         tested, designs = harmonise(cohort, contrasts) if contrasts else (None, {})
@@ -234,6 +242,10 @@ class Stages:
         names = pd.concat(reports, ignore_index=True)
         rows = {n: design_row(d) for n, d in designs.items()}
         return whole, rows, names, quality_facts(cohort, contrasts)
+
+    def _samples(self) -> Mapping[str, ContrastSamples]:
+        cohort = self._cohort or read_cohort(self.config, self._identifiers())
+        return contrast_samples(cohort, self.config.contrasts)
 
     def _ladder(self) -> pd.DataFrame:
         self.progress.start("scoring the ladder of baselines")

@@ -1,7 +1,7 @@
 """Evidence, known targets and members as files, and back."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aimwell.cohorts.evidence import Evidence
+from aimwell.cohorts.samples import ContrastSamples
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.provenance import Source, Step, to_plain
 
@@ -43,6 +44,28 @@ def load_evidence(folder: Path) -> Evidence:
         for number, name in enumerate(facts["features"])
     }
     return Evidence(blocks, kinds, across, sources_of(facts), steps_of(facts), features)
+
+
+def save_samples(samples: Mapping[str, ContrastSamples], folder: Path) -> None:
+    """Write one Parquet file of values per contrast and the rest as JSON."""
+    for number, one in enumerate(samples.values()):
+        one.values.to_parquet(folder / f"samples{number}.parquet", compression="zstd")
+    write_facts(folder / "samples.json", {name: one.facts() for name, one in samples.items()})
+
+
+def load_samples(folder: Path) -> dict[str, ContrastSamples]:
+    """Undo ``save_samples``."""
+    found = {}
+    for number, (name, facts) in enumerate(read_facts(folder / "samples.json").items()):
+        found[name] = ContrastSamples(
+            scale=facts["scale"],
+            groups=tuple(facts["groups"]),
+            group=tuple(facts["group"]),
+            pair=tuple(facts["pair"]),
+            values=pd.read_parquet(folder / f"samples{number}.parquet"),
+            left_out=facts["left_out"],
+        )
+    return found
 
 
 def save_known(known: KnownTargets, folder: Path) -> None:

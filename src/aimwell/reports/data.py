@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from aimwell.cohorts.evidence import Evidence
+from aimwell.cohorts.samples import ContrastSamples
 from aimwell.errors import AlignmentError, some
 from aimwell.explain.explanation import Explanation
 from aimwell.trust.check import Check
@@ -34,6 +35,17 @@ class ReportData:
         planted: Simulated truth (``gene``, ``held_back``, ``rank``), or None on real data.
         drugs: HGNC id → names of drugs that act on the gene.
         quality: What ``aimwell.cohorts.qc.quality_facts`` says of the cohort; may be empty.
+        audit: Per gene what the trust suite says, indexed by HGNC id: ``tier``, ``tier_reason``,
+            ``probability``, ``null_p``, ``null_q``, ``rank_low``, ``rank_high``; any of them may
+            be missing, and all are where nothing was audited.
+        audit_facts: What the audit says of the whole run; ``calibration`` is a list of bins, each
+            with ``predicted``, ``observed``, ``low``, ``high`` and ``n``.
+        drug_table: One row per drug and gene: ``gene``, ``drug``, ``action``, ``direction``
+            (inhibits, activates, unknown), ``phase``, ``indication``, ``status``, ``source``,
+            ``licence``; joined to the targets after the ranking, never in it.
+        drug_status: Per gene, indexed by HGNC id: ``status`` (approved, in trials, novel),
+            ``tractability``, ``essential``, ``druggable_class``.
+        samples: Contrast → what its samples measured of the explained genes.
 
     Raises:
         AlignmentError: A ranked gene without evidence, or an explained gene without a rank.
@@ -49,6 +61,11 @@ class ReportData:
     planted: pd.DataFrame | None = None
     drugs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     quality: Mapping[str, Any] = field(default_factory=dict)
+    audit: pd.DataFrame = field(default_factory=pd.DataFrame)
+    audit_facts: Mapping[str, Any] = field(default_factory=dict)
+    drug_table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    drug_status: pd.DataFrame = field(default_factory=pd.DataFrame)
+    samples: Mapping[str, ContrastSamples] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ranked = self.ranking.table.index
