@@ -35,11 +35,10 @@ class ReportData:
         planted: Simulated truth (``gene``, ``held_back``, ``rank``), or None on real data.
         drugs: HGNC id → names of drugs that act on the gene.
         quality: What ``aimwell.cohorts.qc.quality_facts`` says of the cohort; may be empty.
-        audit: Per gene what the trust suite says, indexed by HGNC id: ``tier``, ``tier_reason``,
-            ``probability``, ``null_p``, ``null_q``, ``rank_low``, ``rank_high``; any of them may
-            be missing, and all are where nothing was audited.
-        audit_facts: What the audit says of the whole run; ``calibration`` is a list of bins, each
-            with ``predicted``, ``observed``, ``low``, ``high`` and ``n``.
+        tiers: HGNC id → ``tier``, ``tier_reason``, and after an audit ``probability``, ``null_p``,
+            ``null_q``; may be empty.
+        audit: What ``aimwell audit`` found, or None where nobody asked it; its ``reliability`` is
+            the table behind the calibration plot, ``rules`` and ``skipped`` are told as they are.
         drug_table: One row per drug and gene: ``gene``, ``drug``, ``action``, ``direction``
             (inhibits, activates, unknown), ``phase``, ``indication``, ``status``, ``source``,
             ``licence``; joined to the targets after the ranking, never in it.
@@ -61,8 +60,8 @@ class ReportData:
     planted: pd.DataFrame | None = None
     drugs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     quality: Mapping[str, Any] = field(default_factory=dict)
-    audit: pd.DataFrame = field(default_factory=pd.DataFrame)
-    audit_facts: Mapping[str, Any] = field(default_factory=dict)
+    tiers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    audit: Any = None
     drug_table: pd.DataFrame = field(default_factory=pd.DataFrame)
     drug_status: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: Mapping[str, ContrastSamples] = field(default_factory=dict)
