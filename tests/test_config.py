@@ -11,6 +11,7 @@ import pytest
 from aimwell import config
 from aimwell.config import config_from, read_config
 from aimwell.config.ranges import RANGES, inside
+from aimwell.config.unused import GRAPH_READ_BY, LABEL_READ_BY
 from aimwell.errors import ConfigError, InputError
 
 WHOLE: dict[str, Any] = {
@@ -131,6 +132,53 @@ def test_a_setting_that_the_reader_does_not_use_is_refused(name: str) -> None:
         ConfigError, match=rf"{name} = 'x' of .* is not read with reader = 'matrix'"
     ):
         config_from(raw)
+
+
+@pytest.mark.parametrize(
+    ("reader", "name", "value"),
+    [
+        ("gmt", "min_score", 0.5),
+        ("hetionet", "channels", ["GiG"]),
+        ("corum", "separate", True),
+        ("reactome", "weight", 0.5),
+        ("biogrid", "aliases", "a.txt"),
+        ("huri", "id_type", "uniprot"),
+        ("sif", "source_column", "a"),
+        ("famplex", "propagate", False),
+    ],
+)
+def test_a_setting_that_the_reader_of_a_database_does_not_use_is_refused(
+    reader: str, name: str, value: object
+) -> None:
+    source = {"reader": reader, "path": "p", name: value}
+    with pytest.raises(ConfigError, match=rf"graph.sources.{name} = .* is not read with reader"):
+        config_from({**WHOLE, "graph": {"sources": [source]}})
+    config_from({**WHOLE, "graph": {"sources": [{**source, "reader": GRAPH_READ_BY[name][0]}]}})
+
+
+@pytest.mark.parametrize("place", ["sources", "check"])
+def test_a_setting_that_the_reader_of_known_targets_does_not_use_is_refused(place: str) -> None:
+    raw = copy.deepcopy(WHOLE)
+    raw["known_targets"][place][0]["min_phase"] = 3
+    with pytest.raises(
+        ConfigError, match=rf"known_targets.{place}.min_phase = 3.0 .*: chembl, open_targets_drugs"
+    ):
+        config_from(raw)
+
+
+def test_every_setting_of_a_source_is_one_of_some_readers_or_of_all() -> None:
+    common = {"reader", "path", "release", "licence", "url"}
+    graph = {f.name for f in dataclasses.fields(config.GraphSource)}
+    assert graph == {*GRAPH_READ_BY, *common, "name"}
+    labels = {f.name for f in dataclasses.fields(config.LabelSource)}
+    assert labels == {*LABEL_READ_BY, *common, "disease", "disease_pattern"}
+
+
+@pytest.mark.parametrize("name", ["A|B", "line\nbreak", " blank", "nul\x1b[2J"])
+def test_a_name_that_would_be_taken_for_others_is_refused(name: str) -> None:
+    source = {"reader": "huri", "path": "p", "name": name}
+    with pytest.raises(ConfigError, match=r"graph.sources.name = .* must be printable text"):
+        config_from({**WHOLE, "graph": {"sources": [source]}})
 
 
 @pytest.mark.parametrize(

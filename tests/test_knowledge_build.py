@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aimwell.config import RunConfig, config_from, read_config
+from aimwell.config import LabelSource, RunConfig, config_from, read_config
 from aimwell.errors import ConfigError, GraphError, IdentifierError, InputError, LabelError
 from aimwell.knowledge.build import build_graph, build_known_targets, identifier_table
 from aimwell.knowledge.edges import build_edges
@@ -310,6 +310,9 @@ def test_known_targets_may_be_a_list(config: RunConfig) -> None:
     assert table["gene"].tolist() == ["HGNC:11998", "HGNC:3430"]
 
 
+OTHER: dict[str, Any] = {"indications": ""}
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
@@ -319,9 +322,13 @@ def test_known_targets_may_be_a_list(config: RunConfig) -> None:
         ({"indications": ""}, ConfigError, "needs 'indications'"),
         ({"path": ""}, ConfigError, "needs 'path'"),
         ({"disease_pattern": "colon"}, LabelError, "nothing matches"),
-        ({"reader": "genes", "path": ""}, ConfigError, "needs 'genes' or 'path'"),
-        ({"reader": "genes", "path": "", "genes": ["Brca1"]}, IdentifierError, "mouse or rat"),
-        ({"reader": "repurposing_hub"}, InputError, "it looks like a DrugCentral target table"),
+        (OTHER | {"reader": "genes", "path": ""}, ConfigError, "needs 'genes' or 'path'"),
+        (
+            OTHER | {"reader": "genes", "path": "", "genes": ["Brca1"]},
+            IdentifierError,
+            "mouse or rat",
+        ),
+        (OTHER | {"reader": "repurposing_hub"}, InputError, "looks like a DrugCentral target"),
     ],
 )
 def test_faults_of_known_targets_are_named(
@@ -330,6 +337,24 @@ def test_faults_of_known_targets_are_named(
     with pytest.raises(error, match=message) as caught:
         targets(config, **settings)
     assert "\n" not in str(caught.value)
+
+
+def test_known_targets_that_a_company_may_not_use_leave_and_are_listed(config: RunConfig) -> None:
+    free = dataclasses.replace(
+        config, graph=dataclasses.replace(config.graph, licence="commercial")
+    )
+    table = identifier_table(free, build_graph(free))
+    own = LabelSource("genes", genes=("p53",))
+    bought = LabelSource("genes", path="list.txt", licence="non-commercial")
+    (Path(config.run.data) / "list.txt").write_text("HER2\n", encoding="utf-8")
+    both = build_known_targets([own, bought], config, table)
+    assert both.genes.tolist() == ["HGNC:11998", "HGNC:3430"]
+    known = build_known_targets([own, bought], free, table)
+    assert known.genes.tolist() == ["HGNC:11998"]
+    assert known.steps[1].name == "list.txt: licence"
+    assert known.steps[1].why == "left out: not for commercial use"
+    with pytest.raises(LabelError, match=r"leaves not one of 1 sources.*not for commercial use"):
+        build_known_targets([bought], free, table)
 
 
 @pytest.fixture(scope="module")

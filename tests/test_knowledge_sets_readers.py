@@ -142,6 +142,14 @@ def test_words_of_msigdb_names_are_seen_by_the_leak_filter(tmp_path: Path) -> No
     assert list(members(without_leaks(sets))) == ["WP_APOPTOSIS"]
 
 
+def test_sets_of_several_databases_in_one_file_go_by_the_name_of_none_of_them(
+    tmp_path: Path,
+) -> None:
+    address = "http://www.gsea-msigdb.org/gsea/msigdb/cards/x"
+    text = f"KEGG_APOPTOSIS\t{address}\tA\tB\nREACTOME_APOPTOSIS\t{address}\tA\tB\n"
+    assert read_gmt(write(tmp_path, text)).evidence == "MSigDB"
+
+
 def test_sets_of_ones_own_carry_the_name_given_and_lose_weights(tmp_path: Path) -> None:
     path = write(tmp_path, "Mine\tsecond\tTP53,1.0\tMDM2\n", "own.gmt")
     assert members(read_gmt(path)) == {"own:Mine": ["MDM2", "TP53"]}

@@ -58,6 +58,7 @@ def check_choices(config: RunConfig, where: str) -> None:
             ("graph.sources.relation", source.relation, EDGE_RELATIONS),
         ]
         _check_range(where, source)
+        _check_name(where, source)
     mappings = config.identifiers.mappings
     choices += [("identifiers.mappings.reader", m.reader, MAPPING_READERS) for m in mappings]
     for matrix in config.cohort.matrices:
@@ -186,6 +187,15 @@ def _check_range(where: str, source: GraphSource) -> None:
     if not 0 < source.weight <= 1:
         raise ConfigError(
             f"{where}: graph.sources.weight = {source.weight} of '{source.path}' must lie in (0, 1]"
+        )
+
+
+def _check_name(where: str, source: GraphSource) -> None:
+    name = source.name
+    if name and (not name.isprintable() or "|" in name or name != name.strip()):
+        raise ConfigError(
+            f"{where}: graph.sources.name = {name!r} must be printable text without '|', which "
+            "stands between the sources of an edge, and without blanks at its ends"
         )
 
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from aimwell.config import LabelSource, RunConfig
-from aimwell.errors import LabelError
+from aimwell.errors import LabelError, some
 from aimwell.knowledge.dates import labels_as_of
 from aimwell.knowledge.identifiers import IdentifierTable, require_mapped
 from aimwell.knowledge.label_sources import LABEL_NAMES, read_labels
 from aimwell.knowledge.labels import LABEL_COLUMNS, KnownTargets
+from aimwell.knowledge.licences import commercial_only
 from aimwell.knowledge.parquet import hash_of
 from aimwell.knowledge.sources import pharmacotherapydb
 from aimwell.provenance import Source, Step, content_hash
@@ -29,9 +30,12 @@ def build_known_targets(
     Raises:
         ConfigError: A setting that a reader needs is missing or is no regular expression.
         InputError: A file that cannot be read; ``IdentifierError``: too few names are genes.
-        LabelError: A source that gives no target.
+        LabelError: A source that gives no target, or none that ``graph.licence`` allows.
     """
-    tables, origins, steps = [], [], []
+    tables, origins = [], []
+    steps: list[Step] = []
+    if config.graph.licence == "commercial":
+        sources, steps = _allowed(sources)
     for source in sources:
         found, done = read_labels(source, config)
         steps += done
@@ -62,6 +66,21 @@ def build_known_targets(
     labels = pd.concat(tables, ignore_index=True)
     labels = labels.drop_duplicates().sort_values(["gene", "disease", "source"], ignore_index=True)
     return KnownTargets(labels, tuple(origins), tuple(steps))
+
+
+def _allowed(sources: Sequence[LabelSource]) -> tuple[Sequence[LabelSource], list[Step]]:
+    """Keep what a company may use; names in the run file itself are the user's own."""
+    own = [s for s in sources if s.reader == "genes" and not s.path]
+    others, steps = commercial_only(
+        [s for s in sources if s not in own], "known targets for commercial use"
+    )
+    if sources and not (own or others):
+        raise LabelError(
+            f"licence = 'commercial' leaves not one of {len(sources)} sources of known targets: "
+            f"{some(f'{s.name} {s.why}'.replace(': licence', '') for s in steps[1:])}; name "
+            "another in [known_targets], or state its licence"
+        )
+    return [s for s in sources if s in own or s in others], steps
 
 
 def _joined(drugs: "pd.Series[str]") -> str:

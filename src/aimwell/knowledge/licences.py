@@ -1,16 +1,18 @@
 """Which licences let a company use a source, and the sources of a graph that may stay."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from aimwell.config import GraphSource, NameMapping, RunConfig
+import pandas as pd
+
+from aimwell.config import GraphSource, LabelSource, NameMapping, RunConfig
 from aimwell.errors import GraphError, some
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.provenance import Step
 
-_Licensed = TypeVar("_Licensed", GraphSource, NameMapping)
+_Licensed = TypeVar("_Licensed", GraphSource, NameMapping, LabelSource)
 _VERSION: Final = r"(?: v?\d(?:\.\d)?)?(?: international| unported| universal| deed)?"
 #: Whole licence text, in small letters and with spaces for signs → why it may be used commercially.
 COMMERCIAL: Final = (
@@ -80,8 +82,8 @@ def commercial_sources(config: RunConfig) -> tuple[RunConfig, tuple[Step, ...]]:
     Raises:
         GraphError: No database stays.
     """
-    sources, steps = _allowed(config.graph.sources, "sources for commercial use")
-    names, more = _allowed(config.identifiers.mappings, "files of names for commercial use")
+    sources, steps = commercial_only(config.graph.sources, "sources for commercial use")
+    names, more = commercial_only(config.identifiers.mappings, "files of names for commercial use")
     if not sources:
         texts = [f"{s.name} {s.why}".replace(": licence", "") for s in steps[1:]]
         raise GraphError(
@@ -93,7 +95,10 @@ def commercial_sources(config: RunConfig) -> tuple[RunConfig, tuple[Step, ...]]:
     return replace(config, graph=graph, identifiers=identifiers), (*steps, *more)
 
 
-def _allowed(items: Sequence[_Licensed], name: str) -> tuple[tuple[_Licensed, ...], list[Step]]:
+def commercial_only(
+    items: Sequence[_Licensed], name: str
+) -> tuple[tuple[_Licensed, ...], list[Step]]:
+    """Keep what may be used commercially; the steps say what was left out and why, each."""
     kept: list[_Licensed] = []
     left: list[Step] = []
     for item in items:
@@ -124,6 +129,42 @@ def require_commercial(graph: TargetGraph, where: str) -> tuple[Step, ...]:
             "build it again from its sources with licence = 'commercial'"
         )
     return (Step("sources for commercial use", len(found), len(found)),)
+
+
+def evidence_licences(graph: TargetGraph) -> dict[str, str]:
+    """Name the licence of every source that edges may name, several joined by ``; ``.
+
+    Example:
+        >>> from aimwell.knowledge.sources.starter import read_starter_graph
+        >>> evidence_licences(read_starter_graph())
+        {'aimwell starter graph': 'Apache-2.0'}
+    """
+    found: dict[str, set[str]] = {}
+    for source in graph.sources:
+        found.setdefault(source.name, set()).add(source.licence)
+    return {name: "; ".join(sorted(texts)) for name, texts in sorted(found.items())}
+
+
+def edge_licences(edges: pd.DataFrame, licences: Mapping[str, str]) -> "pd.Series[str]":
+    """Name the licences behind each edge: those of all its sources, joined by ``; ``.
+
+    Args:
+        edges: With the column ``evidence``, names of sources joined by ``|``.
+        licences: Of ``evidence_licences``; a source that is not in it is ``unknown``.
+
+    Returns:
+        One text per edge, on the index of ``edges``.
+
+    Example:
+        >>> edges = pd.DataFrame({"evidence": ["STRING", "BioGRID|STRING"]})
+        >>> edge_licences(edges, {"STRING": "CC BY 4.0", "BioGRID": "MIT"}).tolist()
+        ['CC BY 4.0', 'CC BY 4.0; MIT']
+    """
+    known: dict[str, str] = {}
+    for evidence in edges["evidence"].unique():
+        behind = (licences.get(part, "unknown") for part in str(evidence).split("|"))
+        known[str(evidence)] = "; ".join(sorted({t for text in behind for t in text.split("; ")}))
+    return edges["evidence"].astype(str).map(known)
 
 
 def _stated(licence: str) -> str:

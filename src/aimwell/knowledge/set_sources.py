@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from aimwell.config import GraphSource, RunConfig
+from aimwell.errors import ConfigError
 from aimwell.knowledge.files import read_lines
 from aimwell.knowledge.formats import recognise_format
 from aimwell.knowledge.gene_sets import GeneSets
@@ -44,6 +45,11 @@ def _reactome_mapping(path: Path, source: GraphSource, config: RunConfig) -> lis
 def _go(path: Path, source: GraphSource, config: RunConfig) -> list[GeneSets]:
     """Read annotations in either form; an ontology adds names, merged ids and a hierarchy."""
     if recognise_format(read_lines(path, go.GAF)) == go.TABLE:
+        if source.codes:
+            raise ConfigError(
+                f"graph.sources: '{path}' is {go.TABLE} and gives no evidence codes, of which "
+                f"codes = {list(source.codes)} asks for some; leave it out, or take {go.GAF}"
+            )
         annotations, steps = go.read_go_table(path)
     else:
         annotations, steps = go.read_gaf(path, codes=source.codes)

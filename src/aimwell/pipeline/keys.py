@@ -45,8 +45,10 @@ def keys_with(config: RunConfig, files: dict[str, str]) -> Keys:
     graph = key("graph", config.graph, config.identifiers)
     table = config.identifiers if config.identifiers.hgnc else graph
     evidence = key("evidence", config.cohort, config.contrasts, table)
-    known = key("known", config.known_targets.sources, config.known_targets.as_of, table)
-    check = key("check", config.known_targets.check, table)
+    # a licence that the graph is held to, known targets are held to as well
+    free = config.graph.licence
+    known = key("known", config.known_targets.sources, config.known_targets.as_of, table, free)
+    check = key("check", config.known_targets.check, table, free)
     settings = {f.name: getattr(config.run, f.name) for f in dataclasses.fields(config.run)}
     drawn = {k: v for k, v in settings.items() if k not in PLACE}
     task = content_hash([graph, evidence, known, check, config.model, drawn])

@@ -18,6 +18,7 @@ SPECIES: Final = "Homo sapiens"
 #: Databases that are told by the second field or by the name of a set.
 _WIKIPATHWAYS: Final = re.compile(r"(?P<title>.*)%WikiPathways_\d+%(?P<id>WP\d+)%(?P<species>.+)")
 _MSIGDB: Final = re.compile(r"https?://(www\.)?(gsea-msigdb|broadinstitute)\.org/")
+_MIXED: Final = "MSigDB"
 #: First word of an MSigDB set → the collection that edges name.
 _COLLECTIONS: Final = {
     "HALLMARK": "MSigDB Hallmark",
@@ -41,8 +42,8 @@ def read_gmt(path: Path, *, name: str = "") -> GeneSets:
 
     Args:
         path: The file, plain or gzipped.
-        name: What edges call the source; by default the database that the file shows it is of,
-            or the name of the file.
+        name: What edges call the source; by default the database that the file shows it is of
+            (MSigDB where its sets are of several), or the name of the file.
 
     Returns:
         Sets by the id that the database gives them; sets of one's own by source and name. In
@@ -57,7 +58,7 @@ def read_gmt(path: Path, *, name: str = "") -> GeneSets:
     titles: dict[str, str] = {}
     rows: list[tuple[str, str]] = []
     foreign: list[str] = []
-    evidence = ""
+    databases: set[str] = set()
     listed = 0
     for number, row in split_rows(lines, path, WHAT, quoted=False):
         if not any(row):
@@ -73,9 +74,12 @@ def read_gmt(path: Path, *, name: str = "") -> GeneSets:
             continue
         if key in titles:
             raise InputError(f"'{path}', line {number}: the set '{key[:60]}' is listed twice")
-        evidence = evidence or database
+        databases.add(database)
         titles[key] = title
         rows += [(key, gene) for gene in dict.fromkeys(genes) if gene]
+    # collections of several databases in one file: no set may go by the name of another's
+    mixed = path.stem if path.stem in databases else _MIXED
+    evidence = next(iter(databases)) if len(databases) == 1 else mixed
     if not titles:
         raise InputError(f"'{path}' has no set of '{SPECIES}'; it has {some(sorted(set(foreign)))}")
     step = Step(
@@ -97,5 +101,5 @@ def _identity(raw: str, address: str, own: str) -> tuple[str, str, str, str]:
     title = raw.replace("_", " ").strip()
     if _MSIGDB.match(address):
         first = raw.split("_", maxsplit=1)[0]
-        return raw, title, _COLLECTIONS.get(first, "MSigDB"), SPECIES
+        return raw, title, _COLLECTIONS.get(first, _MIXED), SPECIES
     return f"{own}:{raw}", title, own, SPECIES
