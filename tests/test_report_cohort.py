@@ -252,7 +252,7 @@ def test_genes_are_coloured_by_class_only_where_the_layers_were_compared(
     names = {d["name"] for d in drawn["layers-0"]["data"]}
     classes = {c.replace("_", " ") for c in set(report.evidence.across["discordance_class"])}
     assert {n.replace("RNA", "rna") for n in names} - {"largest difference"} <= classes
-    _, bare = cohort_sections(replace(report, evidence=replace(report.evidence, steps=())))
+    _, bare = cohort_sections(replace(report, evidence=replace(report.evidence, comparisons={})))
     assert bare["layers-0"]["data"][0]["name"] == "genes in both layers"
 
 

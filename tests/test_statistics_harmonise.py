@@ -1,17 +1,28 @@
 """A cohort becomes evidence: nothing filled in, nothing lost silently, order without meaning."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from aimwell.cohorts.activity import graph_activities, regulons
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.differential import fit_contrast
-from aimwell.cohorts.evidence import BLOCK_COLUMNS, DETECTION_COLUMNS, VALUE_COLUMNS
+from aimwell.cohorts.evidence import (
+    BLOCK_COLUMNS,
+    COMPARISON_COLUMNS,
+    COVERAGE_COLUMNS,
+    DETECTION_COLUMNS,
+    VALUE_COLUMNS,
+)
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.config import ContrastSettings
 from aimwell.errors import ConfoundedError, DesignError
+from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.pipeline.tables import load_evidence, save_evidence
+from aimwell.reports.layer_tables import discordance_table
 
 RNA = ContrastSettings("rna_xy", "rna", "arm", "x", "y")
 PROTEIN = ContrastSettings("protein_xy", "protein", "arm", "x", "y", batch="batch")
@@ -117,7 +128,7 @@ def test_blocks_have_all_columns_over_one_sorted_union_of_genes(planted):
     assert evidence.genes.tolist() == sorted(f"HGNC:{1000 + i}" for i in range(GENES))
     for name, block in evidence.blocks.items():
         more = DETECTION_COLUMNS if evidence.kinds[name] == "protein" else ()
-        assert tuple(block.columns) == (*BLOCK_COLUMNS, *more)
+        assert tuple(block.columns) == (*BLOCK_COLUMNS, *COVERAGE_COLUMNS, *more)
     assert evidence.kinds == {"rna_xy": "rna", "protein_xy": "protein"}
     assert list(designs) == ["rna_xy", "protein_xy"]
 
@@ -244,3 +255,132 @@ def test_few_samples_are_not_mistaken_for_certainty():
     block = harmonise(replace(cohort, layers={"layer": layer}), (contrast,))[0].blocks["c"]
     assert (block["q"] < 0.05).sum() == 0
     assert (block["lfsr"] < 0.05).sum() == 0
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return harmonise(planted_cohort(), (RNA, PROTEIN))[0]
+
+
+def test_a_pair_has_its_own_table_and_ranked_list(evidence):
+    table = evidence.comparisons["rna_xy", "protein_xy"]
+    assert tuple(table.columns) == COMPARISON_COLUMNS
+    both = evidence.blocks["rna_xy"]["observed"] & evidence.blocks["protein_xy"]["observed"]
+    assert table.index.tolist() == both.index[both].tolist()
+    pd.testing.assert_series_equal(
+        table["discordance"], evidence.across["discordance"].dropna(), check_exact=True
+    )
+    ranked = discordance_table(evidence, {"HGNC:1060": "GENE60"})
+    assert ranked["rank"].tolist() == list(range(1, len(table) + 1))
+    assert ranked["discordance_p"].is_monotonic_increasing
+    # planted in RNA or protein alone
+    assert {int(g.removeprefix("HGNC:")) - 1000 for g in ranked["hgnc_id"][:25]} <= {*range(30, 70)}
+    assert "GENE60" in set(ranked["symbol"])
+    top = ranked.iloc[0]
+    block = evidence.blocks["protein_xy"].loc[top["hgnc_id"]]
+    assert top["protein_effect"] == block["effect"]
+
+
+def test_protein_at_equal_rna_finds_what_protein_does_alone(evidence):
+    table = evidence.comparisons["rna_xy", "protein_xy"]
+    number = table.index.str.removeprefix("HGNC:").astype(int) - 1000
+    assert (table["shift_q"][(number >= 50) & (number < 70)] < 0.05).mean() > 0.9
+    assert (table["shift_p"][number >= 100] < 0.05).mean() < 0.1
+    steps = {s.name: s.why for s in evidence.steps}
+    assert "24 samples" in steps["protein at equal RNA: protein_xy given rna_xy"]
+
+
+def test_without_common_samples_effects_are_compared_and_samples_are_not():
+    cohort = planted_cohort()
+    rna = cohort.layers["rna"].values.add_prefix("r_", axis=0)
+    sheet = pd.concat(
+        [cohort.samples, cohort.samples.set_index(rna.index).assign(subject=rna.index)]
+    )
+    layers = {**cohort.layers, "rna": replace(cohort.layers["rna"], values=rna)}
+    found = harmonise(Cohort(layers, sheet), (RNA, PROTEIN))[0]
+    table = found.comparisons["rna_xy", "protein_xy"]
+    assert table["discordance"].notna().all()
+    assert table["shift_p"].isna().all()
+    assert "no sample has both layers" in {s.why for s in found.steps}
+
+
+def test_contrasts_of_other_people_are_no_pair_and_every_stratum_is_one():
+    cohort = planted_cohort()
+    sheet = cohort.samples.assign(sex=np.tile(["f", "f", "m", "m"], 6))
+    contrasts = [
+        replace(c, name=f"{c.layer}_{sex}", where={"sex": sex}, batch="")
+        for c in (RNA, PROTEIN)
+        for sex in "fm"
+    ]
+    found = harmonise(replace(cohort, samples=sheet), (RNA, PROTEIN, *contrasts))[0]
+    assert sorted(found.comparisons) == [
+        ("rna_f", "protein_f"),
+        ("rna_m", "protein_m"),
+        ("rna_xy", "protein_xy"),
+    ]
+
+
+def test_a_restriction_that_holds_for_all_samples_of_the_other_layer_is_none():
+    cohort = planted_cohort()
+    protein = replace(PROTEIN, where={"batch": "a"}, batch="")
+    values = cohort.layers["rna"].values.iloc[:8]
+    layers = {**cohort.layers, "rna": replace(cohort.layers["rna"], values=values)}
+    found = harmonise(Cohort(layers, cohort.samples), (RNA, protein))[0]
+    assert list(found.comparisons) == [("rna_xy", "protein_xy")]
+
+
+def test_comparisons_survive_the_disk(evidence, tmp_path: Path):
+    save_evidence(evidence, tmp_path)
+    again = load_evidence(tmp_path)
+    assert list(again.comparisons) == list(evidence.comparisons)
+    for name, table in evidence.comparisons.items():
+        pd.testing.assert_frame_equal(again.comparisons[name], table)
+
+
+def test_coverage_is_that_of_the_arm_that_has_least():
+    cohort = planted_cohort()
+    values = cohort.layers["protein"].values.copy()
+    gene = values.columns[200]
+    values[gene] = 5.0 + np.arange(24)
+    values.loc[cohort.samples["arm"].eq("x"), gene] = [1.0, 2.0, 3.0, *[np.nan] * 9]
+    layer = Layer("protein", "protein", "intensity", values)
+    block = harmonise(replace(cohort, layers={"protein": layer}), (PROTEIN,))[0].blocks[
+        "protein_xy"
+    ]
+    assert block.loc[gene, "coverage"] == 0.25
+    assert block.loc[gene, "weight"] == 0.5
+    never = block.index[80]  # one arm never shows it
+    assert not block.loc[never, "observed"]
+    assert block.loc[never, ["coverage", "weight"]].tolist() == [0, 0]
+
+
+def test_a_kinase_that_is_turned_off_leads_the_signalling_of_its_contrast(evidence):
+    graph = read_starter_graph()
+    targets = regulons(graph, {"activates": 1.0, "inhibits": -1.0})
+    largest = targets["set"].value_counts().index[0]
+    mine = targets[targets["set"] == largest]
+    rng = np.random.default_rng(4)
+    block = evidence.blocks["protein_xy"].reindex(graph.genes)
+    block["observed"] = True
+    block["z"] = rng.normal(0, 1, len(block))
+    block.loc[mine["gene"], "z"] -= 3 * np.sign(mine["weight"].to_numpy())
+    across = evidence.across.reindex(graph.genes)
+    planted = replace(
+        evidence, blocks={"p": block}, kinds={"p": "protein"}, across=across, comparisons={}
+    )
+    found = graph_activities(planted, graph)
+    assert set(found["kind"]) == {"transcription", "signalling", "pathway", "complex"}
+    first = found[found["kind"] == "signalling"].iloc[0]
+    assert first["set"] == largest
+    assert first["activity"] < -5
+    assert first["name"] == graph.symbols[largest]
+
+
+def test_a_contrast_that_tested_nothing_has_no_activity(evidence):
+    graph = read_starter_graph()
+    bare = replace(
+        evidence.with_genes(graph.genes),
+        blocks={"p": evidence.blocks["protein_xy"].reindex(graph.genes).assign(observed=False)},
+        across=evidence.across.reindex(graph.genes),
+    )
+    assert graph_activities(bare, graph).empty

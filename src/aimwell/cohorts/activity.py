@@ -4,6 +4,7 @@ One univariate linear model per set: statistics of all genes against the signed 
 (the "ulm" of Badia-i-Mompel et al. 2022, Bioinform Adv 2:vbac016, written from its description).
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -11,28 +12,72 @@ import pandas as pd
 from scipy import sparse
 
 from aimwell.cohorts.differential import adjust_p, log_p_of_t
+from aimwell.cohorts.evidence import Evidence
 from aimwell.errors import CohortError
-from aimwell.knowledge.graph import TargetGraph
+from aimwell.knowledge.graph import GENE, TargetGraph
 
 #: Relations through which a transcription factor sets the amount of a transcript.
 REGULATION: Final = {"induces": 1.0, "represses": -1.0}
+#: Relations through which kinases, phosphatases, receptors and ligands set the activity of a
+#: protein.
+SIGNALLING: Final = {"activates": 1.0, "inhibits": -1.0}
 MIN_GENES: Final = 5
 ACTIVITY_COLUMNS: Final = ("activity", "p", "q", "genes")
 
 
-def regulons(graph: TargetGraph) -> pd.DataFrame:
-    """List what each gene of a graph induces and represses: ``set``, ``gene``, ``weight``."""
+def graph_activities(evidence: Evidence, graph: TargetGraph) -> pd.DataFrame:
+    """Estimate what every regulator and set of a graph does in every contrast.
+
+    Returns:
+        ``contrast``; ``kind``: ``transcription`` (a factor, by what it induces and represses),
+        ``signalling`` (a kinase or any other regulator, by what it activates and inhibits), or the
+        node type of a set; ``set``, ``name`` and ``ACTIVITY_COLUMNS`` of ``set_activities``, ``q``
+        within each contrast and kind; strongest first. Contrasts without a statistic are left out.
+    """
+    kinds = {"transcription": regulons(graph), "signalling": regulons(graph, SIGNALLING)}
+    members = memberships(graph)
+    kinds |= {str(kind): rows for kind, rows in members.groupby("kind")}
+    names = pd.concat(
+        [
+            table["symbol" if kind == GENE else "name"].astype(str)
+            for kind, table in sorted(graph.nodes.items())
+        ]
+    )
+    parts = []
+    for contrast, block in evidence.blocks.items():
+        z = block["z"]
+        # regulons of genes that a contrast did not see say nothing, and neither does a flat one
+        if z.notna().sum() < MIN_GENES or z.nunique() < 2:
+            continue
+        for kind, sets in kinds.items():
+            table = set_activities(z, sets).rename_axis("set").reset_index()
+            table = table.assign(contrast=contrast, kind=kind, name=table["set"].map(names))
+            order = table["activity"].abs().sort_values(ascending=False, kind="stable").index
+            parts.append(table.loc[order])
+    columns = ["contrast", "kind", "set", "name", *ACTIVITY_COLUMNS]
+    found = [part for part in parts if len(part)]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def regulons(graph: TargetGraph, relations: Mapping[str, float] = REGULATION) -> pd.DataFrame:
+    """List what each gene of a graph sets, with its sign: ``set``, ``gene``, ``weight``.
+
+    Args:
+        graph: Any graph.
+        relations: Relation → sign; a relation of one source, such as ``induces_dorothea``, counts
+            as the relation that it is named after.
+    """
     parts = [
         pd.DataFrame(
             {
-                "set": graph.relations[name].edges["source_id"],
-                "gene": graph.relations[name].edges["target_id"],
-                "weight": sign * graph.relations[name].edges["weight"].astype(float),
+                "set": relation.edges["source_id"],
+                "gene": relation.edges["target_id"],
+                "weight": sign * relation.edges["weight"].astype(float),
             }
         )
-        for name, sign in REGULATION.items()
-        if name in graph.relations
-        and graph.relations[name].source_type == graph.relations[name].target_type == "gene"
+        for start, sign in relations.items()
+        for name, relation in sorted(graph.relations.items())
+        if name.split("_")[0] == start and relation.source_type == relation.target_type == GENE
     ]
     if not parts:
         return pd.DataFrame({"set": [], "gene": [], "weight": []})
@@ -41,14 +86,25 @@ def regulons(graph: TargetGraph) -> pd.DataFrame:
 
 
 def memberships(graph: TargetGraph) -> pd.DataFrame:
-    """List the genes of every pathway and complex of a graph, each with weight 1."""
+    """List the genes of every pathway, complex and other set of a graph, each with weight 1.
+
+    Returns:
+        ``set``, ``gene``, ``weight``, and ``kind``, the node type of the set.
+    """
     parts = [
-        pd.DataFrame({"set": r.edges["target_id"], "gene": r.edges["source_id"], "weight": 1.0})
-        for r in graph.relations.values()
-        if r.source_type == "gene" and r.target_type != "gene"
+        pd.DataFrame(
+            {
+                "set": r.edges["target_id"],
+                "gene": r.edges["source_id"],
+                "weight": 1.0,
+                "kind": r.target_type,
+            }
+        )
+        for _, r in sorted(graph.relations.items())
+        if r.source_type == GENE and r.target_type != GENE
     ]
     if not parts:
-        return pd.DataFrame({"set": [], "gene": [], "weight": []})
+        return pd.DataFrame({"set": [], "gene": [], "weight": [], "kind": []})
     return pd.concat(parts).drop_duplicates(["set", "gene"]).reset_index(drop=True)
 
 

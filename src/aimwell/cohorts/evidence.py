@@ -1,9 +1,10 @@
 """Evidence per gene: what each contrast says, with an explicit mask where nothing was seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from aimwell.errors import AlignmentError, CohortError
@@ -32,6 +33,29 @@ BLOCK_COLUMNS: Final = (
 #: Further columns of blocks of proteins, which say how often a protein was detected where: see
 #: ``aimwell.cohorts.detection.compare_detection``.
 DETECTION_COLUMNS: Final = ("detection", "detection_p", "detection_q", "at_least")
+#: Further columns of blocks that were measured here: ``coverage``, the share of samples with a
+#: value in the arm that has fewest, and ``weight``, coverage / (coverage + 1/4) where the gene was
+#: tested and else 0: how far a gene's numbers count where genes are averaged.
+COVERAGE_COLUMNS: Final = ("coverage", "weight")
+#: Columns of every comparison of RNA with protein. ``discordance`` is a z, positive where protein
+#: exceeds what RNA predicts; the parts that layers share or not are those of
+#: ``aimwell.cohorts.sharing``; from ``shift`` on it is protein at equal RNA, see
+#: ``aimwell.cohorts.translation``, missing where no samples have both layers.
+COMPARISON_COLUMNS: Final = (
+    "discordance",
+    "discordance_p",
+    "discordance_q",
+    "discordance_class",
+    "shared",
+    "private_rna",
+    "private_protein",
+    "shift",
+    "shift_se",
+    "shift_p",
+    "shift_q",
+    "rna_slope",
+    "shift_n",
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +73,8 @@ class Evidence:
         steps: Rows in and out of every step.
         features: Name → genes × columns of numbers that describe genes and are no test of them,
             each over its own sorted genes; NaN is missing.
+        comparisons: Contrasts of RNA and of protein → table with ``COMPARISON_COLUMNS`` over the
+            genes that were tested in both; ``across`` repeats the discordance of the first.
 
     Raises:
         AlignmentError: Blocks with different genes.
@@ -61,6 +87,7 @@ class Evidence:
     sources: tuple[Source, ...] = ()
     steps: tuple[Step, ...] = field(default=(), compare=False)
     features: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    comparisons: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, block in self.blocks.items():
@@ -83,16 +110,36 @@ class Evidence:
     def with_genes(self, genes: pd.Index) -> "Evidence":
         """Add rows for genes that were not measured; every value missing, ``observed`` False."""
         union = pd.Index(sorted(self.genes.union(genes)), name=self.genes.name)
-        blocks = {}
-        for name, block in self.blocks.items():
-            wider = block.reindex(union)
-            wider["observed"] = wider["observed"].eq(True)
-            wider["n_observed"] = wider["n_observed"].fillna(0).astype(block["n_observed"].dtype)
-            if "detection" in wider:
-                wider["detection"] = wider["detection"].fillna("")
-            blocks[name] = wider
+        blocks = {name: widened(block, union) for name, block in self.blocks.items()}
         across = self.across.reindex(union)
         across["coverage"] = across["coverage"].fillna(0.0)
         if "discordance_class" in across:
             across["discordance_class"] = across["discordance_class"].fillna("undetermined")
-        return Evidence(blocks, self.kinds, across, self.sources, self.steps, self.features)
+        return replace(self, blocks=blocks, across=across)
+
+
+def widened(block: pd.DataFrame, genes: pd.Index) -> pd.DataFrame:
+    """Give a block over more genes, which it did not observe."""
+    wide = block.reindex(genes)
+    wide["observed"] = wide["observed"].eq(True)
+    wide["n_observed"] = wide["n_observed"].fillna(0).astype(int)
+    for column, nothing in (("detection", ""), ("coverage", 0.0), ("weight", 0.0)):
+        if column in wide:
+            wide[column] = wide[column].fillna(nothing)
+    return wide
+
+
+def across_blocks(
+    blocks: Mapping[str, pd.DataFrame], comparisons: Mapping[tuple[str, str], pd.DataFrame]
+) -> pd.DataFrame:
+    """Say per gene how many blocks saw it, and how far its layers disagree in the first pair."""
+    seen = pd.DataFrame({name: block["observed"] for name, block in blocks.items()})
+    across = pd.DataFrame(
+        {"discordance": np.nan, "discordance_class": "undetermined", "coverage": seen.mean(axis=1)},
+        index=seen.index,
+    )
+    for table in list(comparisons.values())[:1]:
+        found = table[["discordance", "discordance_class"]].reindex(seen.index)
+        across["discordance"] = found["discordance"]
+        across["discordance_class"] = found["discordance_class"].fillna("undetermined")
+    return across

@@ -1,6 +1,6 @@
 """Turn a cohort into evidence per gene: each layer tested on its own, all effects on one scale."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,19 +12,28 @@ from aimwell.cohorts.counts import expressed_genes, voom
 from aimwell.cohorts.design import Design, build_design
 from aimwell.cohorts.detection import compare_detection
 from aimwell.cohorts.differential import LinearFit, fit_linear, moderate, normal_se
-from aimwell.cohorts.discordance import compare_layers, effect_covariance
-from aimwell.cohorts.evidence import BLOCK_COLUMNS, DETECTION_COLUMNS, Evidence
+from aimwell.cohorts.evidence import (
+    BLOCK_COLUMNS,
+    COVERAGE_COLUMNS,
+    DETECTION_COLUMNS,
+    Evidence,
+    across_blocks,
+)
 from aimwell.cohorts.hidden import find_hidden_batches, with_hidden_batches
 from aimwell.cohorts.normalise import normalise
+from aimwell.cohorts.pairs import compare_pairs
 from aimwell.cohorts.selection import follow_up
 from aimwell.cohorts.shrinkage import shrink_effects
 from aimwell.cohorts.survival import survival_statistics
+from aimwell.cohorts.tested import Tested
 from aimwell.config import ContrastSettings
 from aimwell.errors import DesignError, some
 from aimwell.provenance import Step
 
 #: Difference between arms in median log2 intensity above which normalisation may erase biology.
 GLOBAL_SHIFT: Final = 0.3
+#: Coverage of a gene that counts half as much as one that every sample has, nearly.
+HALF_WEIGHT: Final = 0.25
 
 
 _FEW: Final = {
@@ -34,19 +43,6 @@ _FEW: Final = {
     "freedom left",
     "survival": "fewer than two events or four samples observed",
 }
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """One contrast after testing: what it compared, the fit, and the statistics per gene."""
-
-    contrast: ContrastSettings
-    layer: Layer
-    design: Design
-    fit: LinearFit | None
-    table: pd.DataFrame
-    steps: tuple[Step, ...]
-    detection: pd.DataFrame | None = None
 
 
 def harmonise(
@@ -90,13 +86,14 @@ def harmonise(
     names = {gene for item in tested.values() for gene in item.layer.values.columns}
     genes = pd.Index(sorted(names))
     blocks = {name: _block(item, genes) for name, item in tested.items()}
-    across, steps = _across(cohort, tested, blocks)
+    comparisons, steps = compare_pairs(tested, blocks, cohort.samples)
     evidence = Evidence(
         blocks=blocks,
         kinds={name: item.layer.kind for name, item in tested.items()},
-        across=across,
+        across=across_blocks(blocks, comparisons),
         sources=cohort.sources,
         steps=tuple(step for item in tested.values() for step in item.steps) + steps,
+        comparisons=comparisons,
     )
     return evidence, {name: item.design for name, item in tested.items()}
 
@@ -109,7 +106,7 @@ def tested_tables(
     return {name: (item.table, item.design) for name, item in tested.items()}
 
 
-def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
+def _test(cohort: Cohort, contrast: ContrastSettings) -> Tested:
     if contrast.layer not in cohort.layers:
         raise DesignError(
             f"contrast '{contrast.name}' names the layer '{contrast.layer}'; "
@@ -157,7 +154,7 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> _Tested:
             unknown=layer.not_in_every_file,
         )
         steps += _detection_steps(contrast, detection)
-    return _Tested(contrast, layer, design, fit, table, tuple(steps), detection)
+    return Tested(contrast, layer, design, values, fit, table, tuple(steps), detection)
 
 
 def _fit(
@@ -272,7 +269,7 @@ def _loss_steps(contrast: ContrastSettings, table: pd.DataFrame) -> list[Step]:
     return [*steps, Step(f"{contrast.name}: genes tested", left, left)]
 
 
-def _block(item: _Tested, genes: pd.Index) -> pd.DataFrame:
+def _block(item: Tested, genes: pd.Index) -> pd.DataFrame:
     table = item.table
     shrunken = shrink_effects(table["log2_fold_change"].to_numpy(float), normal_se(table))
     block = table[["log2_fold_change", "se", "z", "p", "q", "detection_rate", "n_observed"]].copy()
@@ -289,80 +286,22 @@ def _block(item: _Tested, genes: pd.Index) -> pd.DataFrame:
     block["n_observed"] = measured.fillna(0).astype(int)
     block["detection_rate"] = block["n_observed"] / len(item.design.samples)
     block["observed"] = block["observed"].eq(True)  # genes of other layers were never observed
+    block["coverage"] = _coverage(item).reindex(genes).fillna(0.0)
+    block["weight"] = (block["coverage"] / (block["coverage"] + HALF_WEIGHT)).where(
+        block["observed"], 0.0
+    )
     if item.detection is None:
-        return block[list(BLOCK_COLUMNS)]
+        return block[[*BLOCK_COLUMNS, *COVERAGE_COLUMNS]]
     for column in DETECTION_COLUMNS:
         found = item.detection[column].reindex(genes)
         block[column] = found.fillna("") if column == "detection" else found
-    return block[[*BLOCK_COLUMNS, *DETECTION_COLUMNS]]
+    return block[[*BLOCK_COLUMNS, *COVERAGE_COLUMNS, *DETECTION_COLUMNS]]
 
 
-def _across(
-    cohort: Cohort, tested: dict[str, _Tested], blocks: dict[str, pd.DataFrame]
-) -> tuple[pd.DataFrame, tuple[Step, ...]]:
-    seen = pd.DataFrame({name: block["observed"] for name, block in blocks.items()})
-    across = pd.DataFrame(
-        {"discordance": np.nan, "discordance_class": "undetermined", "coverage": seen.mean(axis=1)},
-        index=seen.index,
-    )
-    pairs = _pairs(tested)
-    if not pairs:
-        why = "no condition is compared in both RNA and protein, so discordance is undetermined"
-        return across, (Step("discordance", len(across), 0, why),)
-    rna, protein = pairs[0]
-    effects = {name: _effects(tested[name], blocks[name]) for name in (rna, protein)}
-    covariance = _covariance(tested[rna], tested[protein], effects, cohort.samples)
-    found = compare_layers(effects[rna], effects[protein], covariance)
-    across[["discordance", "discordance_class"]] = found.table
-    why = (
-        f"genes tested in both; {found.anchors} anchors give {found.scale:.3f} protein per RNA "
-        f"(log2), spread {found.spread:.4f}, reliability of effects {found.reliability_rna:.2f} "
-        f"(RNA) and {found.reliability_protein:.2f} (protein)"
-    )
-    both = int(across["discordance"].notna().sum())
-    steps = [Step(f"discordance: {rna} against {protein}", len(across), both, why)]
-    if len(pairs) > 1:
-        why = "only the first pair by name is compared"
-        others = tuple(" / ".join(pair) for pair in pairs[1:4])
-        steps.append(Step("discordance: pairs of contrasts", len(pairs), 1, why, others))
-    return across, tuple(steps)
+def _coverage(item: Tested) -> "pd.Series[float]":
+    """Share of samples with a value in the arm that has fewest.
 
-
-def _covariance(
-    rna: _Tested,
-    protein: _Tested,
-    effects: dict[str, pd.DataFrame],
-    samples: pd.DataFrame,
-) -> "pd.Series[float] | None":
-    """How far both effects err together; unknown, and taken for none, beyond plain models."""
-    if rna.fit is None or protein.fit is None or rna.contrast.block or protein.contrast.block:
-        return None
-    return effect_covariance(
-        (rna.fit, rna.design, effects[rna.contrast.name]["se"]),
-        (protein.fit, protein.design, effects[protein.contrast.name]["se"]),
-        samples,
-        rna.contrast.condition,
-    )
-
-
-def _effects(item: _Tested, block: pd.DataFrame) -> pd.DataFrame:
-    se = pd.Series(normal_se(item.table), index=item.table.index).reindex(block.index)
-    return block[["log2_fold_change", "lfsr"]].assign(se=se)
-
-
-def _pairs(tested: dict[str, _Tested]) -> list[tuple[str, str]]:
-    """Contrasts of RNA and of protein that compare the same, sorted by name."""
-
-    def compared(item: _Tested) -> tuple[object, ...]:
-        c = item.contrast
-        arms = (c.test, c.condition, c.case, c.control)
-        return (*arms, c.stratum, c.strata, c.time, c.event, c.event_level)
-
-    return sorted(
-        (r, p)
-        for r, rna in tested.items()
-        for p, protein in tested.items()
-        if rna.layer.kind == "rna"
-        and protein.layer.kind == "protein"
-        and compared(rna) == compared(protein)
-    )
+    A mean over all samples would call a protein half seen that one arm never shows.
+    """
+    seen = item.layer.values.loc[item.design.samples].notna()
+    return seen.groupby(list(item.design.groups)).mean().min(axis=0)

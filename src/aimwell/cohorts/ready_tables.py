@@ -9,10 +9,16 @@ import pandas as pd
 
 from aimwell.cohorts.cohort import FileNote
 from aimwell.cohorts.differential import adjust_p
-from aimwell.cohorts.discordance import compare_layers
-from aimwell.cohorts.evidence import BLOCK_COLUMNS, VALUE_COLUMNS, Evidence
+from aimwell.cohorts.evidence import (
+    BLOCK_COLUMNS,
+    VALUE_COLUMNS,
+    Evidence,
+    across_blocks,
+    widened,
+)
 from aimwell.cohorts.formats import recognise
 from aimwell.cohorts.gene_features import read_features
+from aimwell.cohorts.pairs import compare_effects
 from aimwell.cohorts.readers.deseq2 import read_deseq2
 from aimwell.cohorts.readers.edger import read_edger
 from aimwell.cohorts.readers.limma import read_limma
@@ -229,57 +235,40 @@ def join_tables(evidence: Evidence | None, ready: ReadyTables) -> Evidence:
     """
     if not ready.blocks and not ready.features and evidence is not None:
         return evidence
-    measured = dict(evidence.blocks) if evidence else {}
-    every = {**measured, **ready.blocks}
+    every = {**(evidence.blocks if evidence else {}), **ready.blocks}
     genes = pd.Index(sorted({gene for block in every.values() for gene in block.index}))
-    blocks = {name: _widened(block, genes) for name, block in every.items()}
-    across = pd.DataFrame({"discordance": np.nan, "discordance_class": "undetermined"}, index=genes)
-    if evidence:
-        wide = evidence.across.reindex(genes)
-        wide["discordance_class"] = wide["discordance_class"].fillna("undetermined")
-        across = wide
-    across["coverage"] = pd.DataFrame({n: b["observed"] for n, b in blocks.items()}).mean(axis=1)
-    steps = list(ready.steps)
-    if across["discordance"].isna().all():
-        steps += _compare(ready, blocks, across)
+    blocks = {name: widened(block, genes) for name, block in every.items()}
     kinds = {**(evidence.kinds if evidence else {}), **ready.kinds}
+    comparisons = dict(evidence.comparisons) if evidence else {}
+    found, steps = _compare(ready, blocks)
+    comparisons |= found
     return Evidence(
         blocks,
         {name: kinds[name] for name in blocks},
-        across,
+        across_blocks(blocks, comparisons),
         (*(evidence.sources if evidence else ()), *ready.sources),
-        (*(evidence.steps if evidence else ()), *steps),
+        (*(evidence.steps if evidence else ()), *ready.steps, *steps),
         features=ready.features,
+        comparisons=comparisons,
     )
 
 
-def _widened(block: pd.DataFrame, genes: pd.Index) -> pd.DataFrame:
-    wide = block.reindex(genes)
-    wide["observed"] = wide["observed"].eq(True)
-    wide["n_observed"] = wide["n_observed"].fillna(0).astype(int)
-    if "detection" in wide:
-        wide["detection"] = wide["detection"].fillna("")
-    return wide
-
-
 def _compare(
-    ready: ReadyTables, blocks: Mapping[str, pd.DataFrame], across: pd.DataFrame
-) -> list[Step]:
-    of_kind = {
-        kind: [n for n in sorted(ready.blocks) if ready.kinds[n] == kind and ready.compared[n]]
-        for kind in ("rna", "protein")
-    }
+    ready: ReadyTables, blocks: Mapping[str, pd.DataFrame]
+) -> tuple[dict[tuple[str, str], pd.DataFrame], list[Step]]:
+    """Compare every table of RNA with every one of protein that compares the same."""
+    named = [n for n in sorted(ready.blocks) if ready.compared[n]]
     pairs = [
         (r, p)
-        for r in of_kind["rna"]
-        for p in of_kind["protein"]
-        if ready.compared[r] == ready.compared[p]
+        for r in named
+        for p in named
+        if (ready.kinds[r], ready.kinds[p]) == ("rna", "protein")
+        and ready.compared[r] == ready.compared[p]
     ]
-    if not pairs:
-        return []
-    rna, protein = (blocks[name] for name in pairs[0])
-    found = compare_layers(rna[list(VALUE_COLUMNS)], protein[list(VALUE_COLUMNS)])
-    across[["discordance", "discordance_class"]] = found.table[["discordance", "discordance_class"]]
-    both = int(across["discordance"].notna().sum())
-    why = f"genes in both tables; {found.anchors} anchors give {found.scale:.3f} protein per RNA"
-    return [Step(f"discordance: {pairs[0][0]} against {pairs[0][1]}", len(across), both, why)]
+    comparisons: dict[tuple[str, str], pd.DataFrame] = {}
+    steps: list[Step] = []
+    for r, p in pairs:
+        rna, protein = (blocks[name][list(VALUE_COLUMNS)] for name in (r, p))
+        comparisons[r, p], step = compare_effects((r, rna), (p, protein))
+        steps.append(step)
+    return comparisons, steps

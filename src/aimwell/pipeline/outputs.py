@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 import aimwell
+from aimwell.cohorts.activity import graph_activities
 from aimwell.cohorts.evidence import Evidence
 from aimwell.pipeline.tables import step_rows
 from aimwell.provenance import sha256_of, to_plain, write_atomically, write_json
 from aimwell.reports.data import ReportData
 from aimwell.reports.export import write_explanation, write_targets
+from aimwell.reports.layer_tables import ACTIVITY, DISCORDANCE, discordance_table, write_tsv
 from aimwell.reports.page import write_report
 from aimwell.trust.checks import check_ranking, leak_check, recovered
 
@@ -37,6 +39,7 @@ def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) 
     paths = write_targets(folder, ranking, evidence, drugs, stain=stages.stain)
     paths.append(_write_evidence(folder / "evidence.parquet", evidence))
     paths.append(_write_table(folder / "identifiers.tsv", stages.identifiers))
+    paths += _write_layer_tables(folder, stages)
     write_json(
         folder / "checks.json",
         {"checks": checks, "ladder": ranking.metrics, "independent": independent},
@@ -138,6 +141,17 @@ def _write_evidence(path: Path, evidence: Evidence) -> Path:
     with write_atomically(path) as temporary:
         wide.rename_axis("hgnc_id").to_parquet(temporary)
     return path
+
+
+def _write_layer_tables(folder: Path, stages: "Stages") -> list[Path]:
+    names = stages.identifiers
+    mapped = names[names["status"] == "mapped"]
+    symbols = dict(zip(mapped["hgnc_id"].astype(str), mapped["symbol"].astype(str), strict=True))
+    activity = graph_activities(stages.evidence, stages.graph)
+    return [
+        write_tsv(folder / DISCORDANCE, discordance_table(stages.evidence, symbols)),
+        write_tsv(folder / ACTIVITY, activity),
+    ]
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> Path:

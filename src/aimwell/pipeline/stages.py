@@ -230,13 +230,10 @@ class Stages:
         tested, designs = harmonise(cohort, contrasts) if contrasts else (None, {})
         evidence = join_tables(tested, ready)
         steps = (*cohort.steps, *(s for d in designs.values() for s in d.steps), *evidence.steps)
-        whole = Evidence(
-            evidence.blocks,
-            evidence.kinds,
-            evidence.across,
-            tuple(dict.fromkeys((*cohort.sources, *evidence.sources))),
-            tuple(dict.fromkeys(steps)),
-            evidence.features,
+        whole = replace(
+            evidence,
+            sources=tuple(dict.fromkeys((*cohort.sources, *evidence.sources))),
+            steps=tuple(dict.fromkeys(steps)),
         )
         reports = [t for t in (cohort.identifiers, ready.identifiers) if len(t)]
         names = pd.concat(reports, ignore_index=True)

@@ -20,8 +20,11 @@ def save_evidence(evidence: Evidence, folder: Path) -> None:
         block.to_parquet(folder / f"block{number}.parquet")
     for number, values in enumerate(evidence.features.values()):
         values.to_parquet(folder / f"features{number}.parquet")
+    for number, compared in enumerate(evidence.comparisons.values()):
+        compared.to_parquet(folder / f"comparison{number}.parquet")
     evidence.across.to_parquet(folder / "across.parquet")
     facts = {
+        "comparisons": list(evidence.comparisons),
         "features": list(evidence.features),
         "kinds": {k: evidence.kinds[k] for k in evidence.blocks},
         "sources": evidence.sources,
@@ -43,7 +46,12 @@ def load_evidence(folder: Path) -> Evidence:
         name: pd.read_parquet(folder / f"features{number}.parquet")
         for number, name in enumerate(facts["features"])
     }
-    return Evidence(blocks, kinds, across, sources_of(facts), steps_of(facts), features)
+    comparisons = {
+        (rna, protein): pd.read_parquet(folder / f"comparison{number}.parquet")
+        for number, (rna, protein) in enumerate(facts["comparisons"])
+    }
+    sources, steps = sources_of(facts), steps_of(facts)
+    return Evidence(blocks, kinds, across, sources, steps, features, comparisons)
 
 
 def save_samples(samples: Mapping[str, ContrastSamples], folder: Path) -> None:

@@ -90,6 +90,8 @@ def _tested(
 def _pairs(report: CohortReport) -> list[tuple[str, str]]:
     if report.evidence is None:
         return []
+    if report.evidence.comparisons:
+        return list(report.evidence.comparisons)
     kinds = report.evidence.kinds
     groups = {
         str(c["name"]): tuple(str(c.get(k, "")) for k in ("condition", "case", "control"))

@@ -202,12 +202,16 @@ def _pair(
 ) -> dict[str, Any]:
     evidence, labels, marked = found.evidence, found.labels, found.marked
     rna, protein = (evidence.blocks[name] for name in pair)
-    compared = any(s.name == f"discordance: {pair[0]} against {pair[1]}" for s in evidence.steps)
-    classes = evidence.across["discordance_class"] if compared else None
+    compared = evidence.comparisons.get((pair[0], pair[1]))
+    classes = None
+    if compared is not None:
+        classes = compared["discordance_class"].reindex(evidence.genes).fillna("undetermined")
     called = figures.TOP
     if marked is None:
-        z = evidence.across["discordance"].abs().sort_values(ascending=False, kind="stable")
-        marked = [str(g) for g in z.dropna().index[:NAMED]] if compared else []
+        marked = []
+        if compared is not None:
+            z = compared["discordance"].abs().sort_values(ascending=False, kind="stable")
+            marked = [str(g) for g in z.index[:NAMED]]
         called = "largest difference"
     drawn[f"layers-{k}"] = figures.layer_scatter(
         rna, protein, found.symbols, marked, classes, called

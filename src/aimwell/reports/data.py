@@ -103,6 +103,8 @@ class ReportData:
 
     def layer_pairs(self) -> list[tuple[str, str]]:
         """RNA and protein contrasts that compare the same groups, in evidence order."""
+        if self.evidence.comparisons:
+            return list(self.evidence.comparisons)
         kinds = self.evidence.kinds
         return [
             (rna, protein)
