@@ -9,19 +9,12 @@ from typer.testing import CliRunner
 from aimwell.bench.graph import write_run_file
 from aimwell.cli import app
 from aimwell.config import (
-    EDGE_RELATIONS,
-    INTERACTION_READERS,
-    LABEL_READERS,
-    MAPPING_READERS,
-    PRIOR_READERS,
-    SET_READERS,
     RunConfig,
     config_from,
     read_config,
 )
 from aimwell.errors import ConfigError, GraphError
 from aimwell.knowledge.build import build_graph
-from aimwell.knowledge.gene_sets import SET_RELATIONS
 from aimwell.knowledge.licences import classify_licence
 from aimwell.knowledge.store import read_graph, write_graph
 
@@ -172,19 +165,3 @@ def test_the_command_line_replaces_the_licence_of_the_run_file(data: Path) -> No
     )
     assert done.exit_code == 0
     assert read_graph(data / "g").relations["interacts"].edges["evidence"].tolist() == ["Open"]
-
-
-def test_every_reader_is_in_the_docs_of_sources() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "sources.md").read_text(encoding="utf-8")
-    readers = (*INTERACTION_READERS, *SET_READERS, *PRIOR_READERS, *MAPPING_READERS, *LABEL_READERS)
-    assert [r for r in readers if f"`{r}`" not in text] == []
-    sections = text.split("\n### ")[1:]
-    for section in sections:
-        for part in ("- Reader: ", "- Licence: ", "- Read: ", "- Ignored: "):
-            assert part in section, section
-
-
-def test_every_relation_is_in_the_docs_of_relations() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "relations.md").read_text(encoding="utf-8")
-    names = {*EDGE_RELATIONS, *(name for pair in SET_RELATIONS.values() for name in pair)}
-    assert sorted(n for n in names if f"| `{n}` |" not in text) == []
