@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aimwell.errors import InputError
+from aimwell.errors import AimwellError, InputError
 from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.parquet import hash_of
 from aimwell.knowledge.sources.chembl import read_chembl_indications, read_chembl_mechanisms
@@ -61,7 +61,7 @@ def write(folder: Path, text: str, name: str = "drugs.txt") -> Path:
 def parquet(folder: Path, name: str, rows: list[dict[str, object]], parts: int = 1) -> Path:
     """Write a data set in parts, as Open Targets publishes it."""
     path = folder / name
-    path.mkdir()
+    path.mkdir(exist_ok=True)
     table = pd.DataFrame(rows)
     for k in range(parts):
         table.iloc[k::parts].to_parquet(path / f"part-0000{k}.snappy.parquet")
@@ -152,6 +152,35 @@ def test_another_data_set_no_parquet_and_an_empty_folder_are_refused(tmp_path: P
         read_known_drugs(tmp_path / "empty")
     with pytest.raises(InputError, match="there is no file or folder"):
         read_known_drugs(tmp_path / "absent")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6))
+def test_no_damage_makes_a_reader_of_parquet_fail_otherwise_than_by_refusing(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[float, int]]
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    row = {"drugId": "C1", "targetId": "ENSG1", "diseaseId": "E1", "phase": 4.0, "label": "x"}
+    data = bytearray(next(parquet(folder, "whole", [row]).glob("*.parquet")).read_bytes())
+    # the names of columns are in the last half
+    for place, byte in changes:
+        data[len(data) // 2 + int(place * len(data) / 2)] = byte
+    (folder / "damaged.parquet").write_bytes(data)
+    try:
+        read_known_drugs(folder / "damaged.parquet")
+    except AimwellError as error:
+        assert "\n" not in str(error)  # noqa: PT017  a reader may also accept
+
+
+def test_a_name_of_a_column_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    rows = [{"drugId": "C1", "targetId": "ENSG1", "diseaseId": "E1", "phase": 4.0}]
+    path = next(parquet(tmp_path, "drugs", rows).glob("*.parquet"))
+    path.write_bytes(path.read_bytes().replace(b"diseaseId", b"disease\xb3d"))
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        read_known_drugs(path)
+    rows[0]["phase"] = 9.0
+    with pytest.raises(InputError, match=r"1 phases lie outside \[-1, 4\], such as 9"):
+        read_known_drugs(parquet(tmp_path, "late", rows))
 
 
 def test_the_hash_of_a_folder_follows_its_files(tmp_path: Path) -> None:

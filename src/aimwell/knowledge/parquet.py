@@ -54,7 +54,7 @@ def read_parquet_columns(
             for name in wanted
         }
         table: pd.DataFrame = pa.table(typed).to_pandas()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names of columns too
         text = " ".join(str(error).split())[:120]
         raise InputError(
             f"'{path}' cannot be read as Parquet ({text}); it should be {what}; download it again"

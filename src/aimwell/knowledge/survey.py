@@ -128,6 +128,9 @@ def survey_graph(
     )
 
 
+_NOT_NAMED: Final = "no gene of this graph has the name; an HGNC table (--hgnc) would know others"
+
+
 def list_coverage(
     graph: TargetGraph, names: tuple[str, ...], table: IdentifierTable | None = None
 ) -> GeneListCoverage:
@@ -142,6 +145,8 @@ def list_coverage(
     mapped = found["status"] == "mapped"
     inside = mapped & found["hgnc_id"].isin(graph.genes)
     why = found["reason"].mask(mapped, "a gene, but without an edge or a set in this graph")
+    if table is None:  # the graph's own genes cannot tell a gene without an edge from no gene
+        why = why.mask(found["reason"].str.startswith("unknown symbol"), _NOT_NAMED)
     outside = found.assign(why=why)[~inside][["name", "symbol", "why"]].reset_index(drop=True)
     genes = tuple(sorted(set(found.loc[inside, "hgnc_id"])))
     return GeneListCoverage(len(names), genes, outside)

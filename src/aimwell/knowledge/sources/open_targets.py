@@ -34,11 +34,17 @@ def read_known_drugs(path: Path) -> pd.DataFrame:
         sorted.
 
     Raises:
-        InputError: Another data set.
+        InputError: Another data set, or a phase outside [-1, 4].
     """
     columns = ("drugId", "targetId", "diseaseId", "phase")
     named = ("prefName", "label", "status")
     table = read_parquet_columns(path, DRUGS, columns, optional=named, numbers=("phase",))
+    odd = table["phase"][~table["phase"].between(-1, 4) & table["phase"].notna()]
+    if len(odd):
+        raise InputError(
+            f"'{path}': {len(odd)} phases lie outside [-1, 4], such as {odd.iloc[0]:g}; "
+            f"is it {DRUGS}?"
+        )
     empty = pd.Series("", index=table.index)
     kept = pd.DataFrame(
         {
