@@ -181,7 +181,7 @@ def test_the_first_layer_computed_once_gives_the_logits_of_the_whole_network(tas
         fast = forward_rows(
             network,
             first_layer(task),
-            training_rows(task, 1).arrive(label_channels(task, visible)),
+            training_rows(task, 1).paths.arrive(label_channels(task, visible)),
             rows,
             RowOperators.cut(task, rows),
         ).numpy()

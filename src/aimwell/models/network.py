@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aimwell.models.propagate import SparseOperator, propagate
+from aimwell.models.first_layer import FirstLayer
+from aimwell.models.propagate import SparseOperator, mix_messages, propagate
 
 
 class TargetNetwork(nn.Module):
@@ -77,14 +78,53 @@ class TargetNetwork(nn.Module):
         logits: Tensor = self.head(joined).squeeze(1)
         return logits
 
+    def forward_from(
+        self,
+        layer: FirstLayer,
+        channels: Tensor,
+        arrived: Tensor,
+        operators: Sequence[SparseOperator],
+    ) -> Tensor:
+        """Return what ``forward`` does, to rounding, from a first layer that is worked out.
+
+        Every random draw is that of ``forward``. Edge weights are those of the operators and get
+        no gradient.
+
+        Args:
+            layer: The features and where they arrive.
+            channels: Label channels, shape ``(n, c)``, as the last block of ``forward``.
+            arrived: The channels and where they arrive, shape ``(n, (r + 1) · c)``.
+            operators: As for ``forward``.
+        """
+        encode = torch.cat([p.weight for p in self.encoders], dim=1).T  # (d + c, h)
+        kept = self.kept_columns(len(encode)).to(device=encode.device, dtype=encode.dtype)
+        encode = encode * kept[:, None]
+        width, hidden = layer.inputs.shape[1], encode.shape[1]
+        features, labels = encode[:width], encode[width:]
+        mix = torch.cat([self.own[0][None], self.through[0]])  # (r + 1, h, h)
+        total = torch.addmm(
+            layer.arrived @ (features @ mix).reshape(-1, hidden),
+            arrived,
+            (labels @ mix).reshape(-1, hidden),
+        )
+        start = torch.addmm(layer.inputs @ features, channels, labels)
+        first = torch.relu(self.norms[0](total))
+        state = self.drop(first)
+        total = mix_messages(state, self.own[1], self.through[1], operators)
+        second = torch.relu(self.norms[1](total))
+        joined = self.drop(torch.cat([start, first, second], dim=1))
+        logits: Tensor = self.head(joined).squeeze(1)
+        return logits
+
     def drop(self, state: Tensor) -> Tensor:
         """Dropout from one random byte per entry: five times faster than a draw of floats."""
         if not self.training or not self.dropout:
             return state
         draw = self.draw.integers(0, 256, size=tuple(state.shape), dtype=np.uint8)
         threshold = round(256 * self.dropout)
-        keep = torch.from_numpy(draw).to(state.device) >= threshold
-        return state * keep / (1 - threshold / 256)
+        # compared as numbers of the state's type: no product of numbers and truth values
+        keep = torch.from_numpy(draw).to(state.device).to(state.dtype).ge_(threshold)
+        return state * keep.div_(1 - threshold / 256)
 
     def _messages(
         self,

@@ -7,6 +7,7 @@ of size edges × hidden is ever made.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,21 @@ class SparseOperator:
     order: Tensor
     transposed_weight: Tensor
     edge: np.ndarray
+
+    @property
+    def matrix(self) -> Tensor:
+        """The operator as a sparse matrix of torch, sharing its memory."""
+        return sparse_matrix(self.row_start, self.column, self.weight, self.shape)
+
+    @property
+    def transposed(self) -> Tensor:
+        """Its transpose, likewise."""
+        return sparse_matrix(
+            self.transposed_row_start,
+            self.transposed_column,
+            self.transposed_weight,
+            (self.shape[1], self.shape[0]),
+        )
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "SparseOperator":
         """Copy to a device and a floating-point type."""
@@ -136,7 +152,7 @@ class _SparseProduct(torch.autograd.Function):
     def forward(ctx: Any, weight: Tensor, features: Tensor, operator: SparseOperator) -> Tensor:
         ctx.save_for_backward(weight, features)
         ctx.operator = operator
-        return _csr(operator.row_start, operator.column, weight, operator.shape) @ features
+        return sparse_matrix(operator.row_start, operator.column, weight, operator.shape) @ features
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -145,12 +161,12 @@ class _SparseProduct(torch.autograd.Function):
         gradient = gradients[0].contiguous()
         to_weight = to_features = None
         if ctx.needs_input_grad[0]:
-            pattern = _csr(
+            pattern = sparse_matrix(
                 operator.row_start, operator.column, torch.zeros_like(weight), operator.shape
             )
             to_weight = torch.sparse.sampled_addmm(pattern, gradient, features.T).values()
         if ctx.needs_input_grad[1]:
-            transposed = _csr(
+            transposed = sparse_matrix(
                 operator.transposed_row_start,
                 operator.transposed_column,
                 operator.transposed_weight if weight is operator.weight else weight[operator.order],
@@ -160,7 +176,73 @@ class _SparseProduct(torch.autograd.Function):
         return to_weight, to_features, None
 
 
-def _csr(row_start: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
+def mix_messages(
+    state: Tensor,
+    own: Tensor,
+    through: Tensor,
+    operators: Sequence[SparseOperator],
+) -> Tensor:
+    """Give ``state W_0 + Σ_r A_r state W_r`` over all channels, with fixed edge weights.
+
+    The sum is one function for autograd: neither the messages side by side nor their gradients
+    are copied together.
+
+    Args:
+        state: Shape ``(n, h)``.
+        own: ``W_0``, shape ``(h, k)``.
+        through: ``W_r`` of every channel, shape ``(r, h, k)``.
+        operators: Direct, into sets, out of sets.
+
+    Returns:
+        Shape ``(n, k)``; differentiable in the first three.
+    """
+    result: Tensor = _Mix.apply(state, own, through, tuple(operators))  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Mix(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        state: Tensor,
+        own: Tensor,
+        through: Tensor,
+        operators: tuple[SparseOperator, SparseOperator, SparseOperator],
+    ) -> Tensor:
+        direct, into, out = operators
+        n, hidden = state.shape
+        messages = [*(direct.matrix @ state).view(-1, n, hidden)]
+        if out.shape[0]:
+            messages += [*(out.matrix @ (into.matrix @ state)).view(-1, n, hidden)]
+        total = state @ own
+        for message, weight in zip(messages, through, strict=True):
+            total.addmm_(message, weight)
+        ctx.save_for_backward(state, own, through, *messages)
+        ctx.operators = operators
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        state, own, through, *messages = ctx.saved_tensors
+        direct, into, out = ctx.operators
+        gradient, (n, hidden) = gradients[0].contiguous(), state.shape
+        to_through = torch.empty_like(through)
+        to_messages = gradient.new_empty(len(messages) * n, hidden)
+        for at, (message, weight) in enumerate(zip(messages, through, strict=True)):
+            torch.mm(message.T, gradient, out=to_through[at])
+            torch.mm(gradient, weight.T, out=to_messages[at * n : (at + 1) * n])
+        height = direct.shape[0]
+        to_state = direct.transposed @ to_messages[:height]
+        if out.shape[0]:
+            to_state += into.transposed @ (out.transposed @ to_messages[height:])
+        to_state.addmm_(gradient, own.T)
+        return to_state, state.T @ gradient, to_through, None
+
+
+def sparse_matrix(
+    row_start: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]
+) -> Tensor:
+    """Give a sparse matrix of torch from its CSR parts, which are trusted."""
     with warnings.catch_warnings():
         # torch announces once per process that CSR is in beta; the products used here are tested
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")

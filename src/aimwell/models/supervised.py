@@ -6,12 +6,10 @@ the label channels travel along the edges again, and the second layer is compute
 that the loss needs. The numbers are those of ``TargetNetwork.forward``, whose parameters these are.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -19,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from aimwell.errors import TaskError
+from aimwell.models.first_layer import FirstLayer, LabelPaths, arrive, first_layer
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator, build_operator, propagate, take_rows
 from aimwell.models.task import TargetTask
@@ -68,26 +67,6 @@ class Recipe:
     unlabelled_drawn: int = 2500
 
 
-@dataclass(frozen=True)
-class FirstLayer:
-    """What no training step changes: the inputs and where they arrive.
-
-    Attributes:
-        inputs: All blocks side by side, shape ``(n, d)``.
-        arrived: The inputs and what arrives of them along every channel, shape
-            ``(n, (r + 1) · d)``.
-    """
-
-    inputs: Tensor
-    arrived: Tensor
-
-
-def first_layer(task: TargetTask) -> FirstLayer:
-    """Send all features along all channels, once for every member of an ensemble."""
-    inputs = torch.from_numpy(np.hstack([b.values for b in task.blocks]))
-    return FirstLayer(inputs, _arrive(inputs, task.wiring.operators))
-
-
 def label_scale(task: TargetTask, training: np.ndarray) -> Tensor:
     """Scale label channels so that what arrives of them has mean square ``LOUD²``, shape ``(c,)``.
 
@@ -99,7 +78,7 @@ def label_scale(task: TargetTask, training: np.ndarray) -> Tensor:
         training: True for the genes whose labels may be used, shape ``(n,)``.
     """
     channels = label_channels(task, training)
-    arrived = _arrive(channels, task.wiring.operators).view(
+    arrived = arrive(channels, task.wiring.operators).view(
         *channels.shape[:1], -1, channels.shape[1]
     )
     size = arrived[:, 1:].square().mean(dim=(0, 1)).sqrt()
@@ -115,23 +94,14 @@ class TrainingRows:
         training: True for them, shape ``(n,)``.
         scale: Of the label channels, shape ``(c,)``.
         cut: Operators of the second layer for ``rows``.
-        paths: Operators of the first layer, from genes in ``rows`` only: no other has a label.
+        paths: Arcs from genes in ``rows`` only: no other has a label.
     """
 
     rows: np.ndarray
     training: np.ndarray
     scale: Tensor
     cut: "RowOperators"
-    paths: tuple[sp.csr_matrix, sp.csr_matrix, sp.csr_matrix]
-
-    def arrive(self, channels: Tensor) -> Tensor:
-        """Give label channels and what arrives of them, shape ``(n, (r + 1) · c)``."""
-        direct, into, out = self.paths
-        columns = channels.numpy()
-        n, width = columns.shape
-        parts = [columns, direct @ columns, out @ (into @ columns)]
-        stacked = np.concatenate(parts).reshape(-1, n, width).transpose(1, 0, 2)
-        return torch.from_numpy(np.ascontiguousarray(stacked.reshape(n, -1)))
+    paths: LabelPaths
 
 
 def training_rows(task: TargetTask, fold: int) -> TrainingRows:
@@ -147,22 +117,13 @@ def training_rows(task: TargetTask, fold: int) -> TrainingRows:
     rows = np.flatnonzero(training)
     if not (task.labels[rows] == 1).any():
         raise TaskError(f"no known target lies outside fold {fold}; use fewer folds")
-    direct, into, out = task.wiring.operators
-    paths = (_from(direct, training), _from(into, training), _from(out, None))
     return TrainingRows(
-        rows, training, label_scale(task, training), RowOperators.cut(task, rows), paths
+        rows,
+        training,
+        label_scale(task, training),
+        RowOperators.cut(task, rows),
+        LabelPaths.cut(task, training),
     )
-
-
-def _from(operator: SparseOperator, sources: np.ndarray | None) -> sp.csr_matrix:
-    """Keep the arcs from some sources."""
-    column, weight = operator.column.numpy(), operator.weight.numpy()
-    start = operator.row_start.numpy()
-    if sources is not None:
-        kept = sources[column]
-        start = np.concatenate([[0], np.cumsum(kept)])[start]
-        column, weight = column[kept], weight[kept]
-    return sp.csr_matrix((weight, column, start), shape=operator.shape)
 
 
 @one_torch_thread()
@@ -273,7 +234,7 @@ class _Step:
         rows, cut = self.rows, self.shared.cut
         if recipe.unlabelled_weight:
             rows, cut = self._with_unlabelled()
-        arrived = self.shared.arrive(channels)
+        arrived = self.shared.paths.arrive(channels)
         logits = forward_rows(self.network, self.layer, arrived, rows, cut)
         at = torch.from_numpy(np.flatnonzero(hidden))
         truth = torch.from_numpy(self.positive[self.rows[hidden]].astype(np.float32))
@@ -359,17 +320,6 @@ def forward_rows(
     second = torch.relu(network.norms[1](second))
     logits: Tensor = network.head(network.drop(torch.cat([start, first[at], second], dim=1)))
     return logits.squeeze(1)
-
-
-def _arrive(columns: Tensor, operators: Sequence[SparseOperator]) -> Tensor:
-    """Give columns and what arrives of them along every channel, shape ``(n, (r + 1) · c)``."""
-    direct, into, out = operators
-    n, width = columns.shape
-    parts = [columns, propagate(direct.weight, columns, direct)]
-    if out.shape[0]:
-        parts.append(propagate(out.weight, propagate(into.weight, columns, into), out))
-    stacked = torch.cat(parts).view(-1, n, width)
-    return stacked.transpose(0, 1).reshape(n, -1).contiguous()
 
 
 def _cut(operator: SparseOperator, rows: np.ndarray, n: int, channels: int) -> SparseOperator:

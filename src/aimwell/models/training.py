@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
+from aimwell.models.first_layer import LabelPaths, first_layer, pays
 from aimwell.models.network import TargetNetwork
-from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import TargetTask
 
 #: With fewer known targets in training than this, adaptive steps overfit: they move every weight
@@ -127,6 +127,30 @@ def one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+class Inputs:
+    """What a network reads at every step, with what no step changes worked out once.
+
+    Args:
+        task: Features and operators.
+        labelled: True for the genes whose label may be shown, shape ``(n,)``.
+    """
+
+    def __init__(self, task: TargetTask, labelled: np.ndarray) -> None:
+        self.task, self.operators = task, task.wiring.operators
+        self.layer = first_layer(task) if pays(task) else None
+        self.paths = LabelPaths.cut(task, labelled)
+
+    def logits(self, network: TargetNetwork, channels: Tensor) -> Tensor:
+        """Give the log-odds of all genes from the label channels ``(n, c)``, shape ``(n,)``."""
+        if self.layer is None:
+            blocks = [torch.from_numpy(b.values) for b in self.task.blocks]
+            weights = [o.weight for o in self.operators]
+            found: Tensor = network([*blocks, channels], weights, self.operators)
+            return found
+        arrived = self.paths.arrive(channels)
+        return network.forward_from(self.layer, channels, arrived, self.operators)
+
+
 @one_torch_thread()
 def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int) -> Member:
     """Fit one network without the labels of one fold.
@@ -145,13 +169,10 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
         TaskError: Training diverged.
     """
     draw = np.random.SeedSequence([seed, unit.fold, unit.repeat]).generate_state(2)
-    features = [torch.from_numpy(b.values) for b in task.blocks]
-    operators = task.wiring.operators
-    weights = [o.weight for o in operators]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draw[0]))  # for the initial weights; all else draws from ``draw[1]``
         network = TargetNetwork(
-            [f.shape[1] for f in features] + [1],
+            [b.values.shape[1] for b in task.blocks] + [1],
             len(task.wiring.channels),
             hidden=settings.hidden,
             dropout=settings.dropout,
@@ -161,10 +182,11 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
     training = (task.folds != unit.fold) & ~task.withheld
     labels = np.where(training, task.labels, 0)
     optimiser = _optimiser(network, settings, int(labels.sum()))
+    inputs = Inputs(task, labels == 1)
     network.train()
     for _ in range(settings.epochs):
-        _step(network, optimiser, (features, weights, operators), labels, training, settings.hide)
-    logits = _settle(network, features, weights, operators, labels)
+        _step(network, optimiser, inputs, labels, training, settings.hide)
+    logits = _settle(network, inputs, labels)
     if not np.isfinite(logits).all():
         raise TaskError(
             f"training of {unit.name} diverged; lower model.learning_rate "
@@ -212,19 +234,18 @@ def weight_groups(network: TargetNetwork, decay: float) -> list[dict[str, object
 def _step(
     network: TargetNetwork,
     optimiser: torch.optim.Optimizer,
-    inputs: tuple[list[Tensor], list[Tensor], tuple[SparseOperator, ...]],
+    inputs: Inputs,
     labels: np.ndarray,
     training: np.ndarray,
     hide: float,
 ) -> None:
-    features, weights, operators = inputs
     known = np.flatnonzero(labels)
     n_hidden = min(max(round(hide * len(known)), 1), len(known))
     hidden = network.draw.permutation(known)[:n_hidden]
     visible = labels.astype(bool)
     visible[hidden] = False
     channel = known_channel(labels, visible, max(1 - n_hidden / len(known), 1 / len(known)))
-    logits = network([*features, channel], weights, operators)
+    logits = inputs.logits(network, channel)
     unlabelled = torch.from_numpy(training & (labels == 0))
     positive = nn.functional.softplus(-logits[torch.from_numpy(hidden)]).mean()
     negative = nn.functional.softplus(logits[unlabelled]).mean()
@@ -235,22 +256,16 @@ def _step(
 
 
 @torch.no_grad()
-def _settle(
-    network: TargetNetwork,
-    features: list[Tensor],
-    weights: list[Tensor],
-    operators: tuple[SparseOperator, ...],
-    labels: np.ndarray,
-) -> np.ndarray:
+def _settle(network: TargetNetwork, inputs: Inputs, labels: np.ndarray) -> np.ndarray:
     """Take batch statistics on the undisturbed input, freeze them, and predict every gene."""
-    inputs = [*features, known_channel(labels, labels.astype(bool))]
+    channel = known_channel(labels, labels.astype(bool))
     rates = (network.dropout, network.input_dropout)
     network.dropout = network.input_dropout = 0.0
     for norm in network.norms:
         assert isinstance(norm, nn.BatchNorm1d)
         norm.momentum = 1.0
-    network(inputs, weights, operators)
+    inputs.logits(network, channel)
     network.dropout, network.input_dropout = rates
     network.eval()
-    logits: np.ndarray = network(inputs, weights, operators).numpy()
+    logits: np.ndarray = inputs.logits(network, channel).numpy()
     return logits
