@@ -13,10 +13,10 @@ from aimwell.errors import InputError, LabelError, TaskError
 from aimwell.explain.attribution import SharedPath
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.task_tables import TaskTables, read_task_tables
+from aimwell.models.first_layer import first_layer
 from aimwell.models.supervised import (
     Recipe,
     RowOperators,
-    first_layer,
     fit_supervised,
     forward_rows,
     training_rows,

@@ -20,8 +20,9 @@ from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.store import read_graph
 from aimwell.knowledge.task_tables import TaskTables, read_task_tables
 from aimwell.models.accuracy import accuracy, matched_auroc, paired_interval, standard_scores
+from aimwell.models.first_layer import FirstLayer, first_layer
 from aimwell.models.given_ladder import BOOSTING, REGRESSION, given_ladder
-from aimwell.models.supervised import FirstLayer, Recipe, first_layer, fit_supervised, training_rows
+from aimwell.models.supervised import Recipe, fit_supervised, training_rows
 from aimwell.models.table_task import build_table_task, relation_counts
 from aimwell.models.task import TargetTask
 from aimwell.models.training import Unit

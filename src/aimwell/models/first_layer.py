@@ -55,7 +55,7 @@ def pays(task: TargetTask) -> bool:
     width = sum(b.values.shape[1] for b in task.blocks) * (len(task.wiring.channels) + 1)
     arcs = sum(len(o.weight) for o in task.wiring.operators)
     numbers = len(task.genes) * width
-    return numbers <= min(CHEAPER_THAN_AN_ARC * arcs, LARGEST)
+    return bool(numbers <= min(CHEAPER_THAN_AN_ARC * arcs, LARGEST))
 
 
 def arrive(columns: Tensor, operators: Sequence[SparseOperator]) -> Tensor:

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from aimwell.errors import TaskError
 from aimwell.models.baselines import neighbour_labels, random_walk, study_intensity, walk_matrix
-from aimwell.models.supervised import FirstLayer
+from aimwell.models.first_layer import FirstLayer
 from aimwell.models.table_task import STUDY
 from aimwell.models.task import TargetTask
 

@@ -96,7 +96,7 @@ class TargetNetwork(nn.Module):
             arrived: The channels and where they arrive, shape ``(n, (r + 1) · c)``.
             operators: As for ``forward``.
         """
-        encode = torch.cat([p.weight for p in self.encoders], dim=1).T  # (d + c, h)
+        encode = torch.cat([*self.encoders.parameters()], dim=1).T  # (d + c, h)
         kept = self.kept_columns(len(encode)).to(device=encode.device, dtype=encode.dtype)
         encode = encode * kept[:, None]
         width, hidden = layer.inputs.shape[1], encode.shape[1]
