@@ -6,6 +6,7 @@
 import errno
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from aimwell.errors import AimwellError
+from aimwell.limits import TABLES, refuse_short_memory
 
 if TYPE_CHECKING:
     from aimwell.cli.bars import Bars
@@ -31,8 +33,20 @@ REFUSALS: Final = {
     errno.EPERM: "change its permissions, or name another",
     errno.ENAMETOOLONG: "use a shorter path",
     errno.EMFILE: "raise the limit of open files (ulimit -n), or use fewer jobs",
-    errno.ENOMEM: "close other programs, or use fewer jobs",
+    errno.ENFILE: "close other programs, or use fewer jobs",
+    errno.ENOMEM: "close other programs, raise the limit (ulimit -v), or use fewer jobs",
+    errno.EAGAIN: "close other programs, raise the limits (ulimit -u, -v), or use fewer jobs",
+    errno.EFBIG: "raise the limit (ulimit -f), or name a folder on another file system",
+    errno.EIO: "look after the disk; nothing that was finished is lost",
 }
+
+#: What torch, the loader of libraries and the pool of processes say, who raise no OSError for it.
+_NO_MEMORY: Final = re.compile(
+    r"(can't|cannot|unable to|could not|failed to) (allocate|map)|not enough memory"
+    r"|out of memory|bad_alloc|bad allocation",
+    re.IGNORECASE,
+)
+_LOST: Final = frozenset({"TerminatedWorkerError", "BrokenProcessPool", "BrokenExecutor"})
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,7 @@ class Answer:
         from aimwell.cli.bars import Bars
 
         try:
+            refuse_short_memory(TABLES)
             with Bars(hidden=self.quiet) as bars:
                 yield bars
         except AimwellError as error:
@@ -123,7 +138,16 @@ def _document(value: object, indent: int | None = None) -> str:
 
 def _refusal(error: Exception) -> str:
     """Say what the machine refused and what to do; empty if the fault is ours."""
-    if isinstance(error, MemoryError):
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & _LOST:
+        return (
+            "a process of this command was ended from outside, most often for want of memory; "
+            f"{REFUSALS[errno.ENOMEM]}; the same command goes on"
+        )
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return f"the system starts no more threads; {REFUSALS[errno.EAGAIN]}"
+    scarce = isinstance(error, RuntimeError | ImportError | OSError | SystemError)
+    if isinstance(error, MemoryError) or (scarce and _NO_MEMORY.search(str(error))):
         return f"the memory does not suffice; {REFUSALS[errno.ENOMEM]}"
     if not isinstance(error, OSError) or error.errno not in REFUSALS:
         return ""

@@ -11,7 +11,7 @@ from aimwell.errors import RunError, some
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.ranking import NETWORK
 from aimwell.pipeline.progress import Progress
-from aimwell.pipeline.run import RunResult, refuse_foreign, run
+from aimwell.pipeline.run import RunResult, hold, refuse_foreign, run
 from aimwell.simulate import TRUTH, SimulationSettings, simulate_cohort, write_simulation
 
 DEMO_SEED: Final = 1
@@ -55,12 +55,6 @@ def run_demo(
     _refuse_other_files(data)
     graph = read_starter_graph()
     cohort = simulate_cohort(graph, SimulationSettings(), seed=seed)
-    try:
-        write_simulation(cohort, data, graph.symbols)
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise RunError(
-            f"cannot write to '{data}': {error.strerror}; name another folder with --output"
-        ) from error
     planted = cohort.truth.index[cohort.truth["planted"]]
     truth = pd.DataFrame(
         {
@@ -70,7 +64,14 @@ def run_demo(
         }
     )
     config = demo_config(data, output, seed=seed, jobs=jobs)
-    result = run(config, progress=progress, planted=truth)
+    with hold(output):  # another demonstration that works here must keep its files
+        try:
+            write_simulation(cohort, data, graph.symbols)
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise RunError(
+                f"cannot write to '{data}': {error.strerror}; name another folder with --output"
+            ) from error
+        result = run(config, progress=progress, planted=truth)
     placed, found, candidates = place(result.targets(), cohort.given, cohort.held_back)
     return DemoResult(result, placed, found, candidates)
 

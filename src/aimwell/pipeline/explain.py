@@ -11,6 +11,7 @@ import pandas as pd
 from aimwell.config import RunConfig, config_from
 from aimwell.errors import InputError, RunError, some
 from aimwell.explain.explanation import Explanation
+from aimwell.limits import NETWORKS, refuse_short_memory
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.keys import Keys, keys_with
 from aimwell.pipeline.progress import Progress, Silent
@@ -41,6 +42,7 @@ def explain_run(
     manifest = _read_manifest(folder)
     ranked = pd.read_csv(folder / "targets.tsv", sep="\t", usecols=["hgnc_id", "symbol"])
     wanted = _resolve(genes, ranked, folder)
+    refuse_short_memory(NETWORKS)
     with hold(folder):
         config, keys = _restore(manifest, folder, jobs)
         from aimwell.pipeline.stages import Stages

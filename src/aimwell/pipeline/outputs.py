@@ -1,6 +1,11 @@
 """The run folder: tables, explanations, checks, the page, and the manifest last."""
 
+import json
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +15,7 @@ import pandas as pd
 import aimwell
 from aimwell.cohorts.activity import graph_activities
 from aimwell.cohorts.evidence import Evidence
+from aimwell.pipeline.run import MANIFEST
 from aimwell.pipeline.tables import step_rows
 from aimwell.provenance import sha256_of, to_plain, write_atomically, write_json
 from aimwell.reports.data import ReportData
@@ -25,9 +31,70 @@ PACKAGES: Final = ("torch", "torch-geometric", "captum", "numpy", "scipy", "pand
 
 
 def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) -> None:
-    """Write everything that people and programs read."""
-    for partial in folder.glob(".*.partial*"):
-        partial.unlink()  # what a killed run was writing
+    """Write everything that people and programs read.
+
+    What an earlier run wrote stays as it was until all is written: a full disk spoils nothing.
+    """
+    with publishing(folder) as fresh:
+        _write_all(stages, fresh, planted)
+
+
+@contextmanager
+def publishing(folder: Path) -> Iterator[Path]:
+    """Give an empty folder, and move what was put into it to ``folder`` when the block succeeds.
+
+    The old manifest goes first and the new one comes last: a kill between leaves a folder without
+    a manifest, which is no finished run, and never files of two runs under one manifest.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for partial in folder.glob(".*.partial*"):  # what a killed run was writing
+        shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+    fresh = Path(tempfile.mkdtemp(prefix=".outputs.", suffix=".partial", dir=folder))
+    try:
+        yield fresh
+        _move_into(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _move_into(fresh: Path, folder: Path) -> None:
+    manifest = folder / MANIFEST
+    earlier = _outputs_of(manifest)
+    manifest.unlink(missing_ok=True)
+    shutil.rmtree(folder / "explanations", ignore_errors=True)
+    files = sorted(p.relative_to(fresh) for p in fresh.rglob("*") if p.is_file())
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        if name != Path(MANIFEST):
+            (fresh / name).replace(folder / name)
+    for gone in earlier - {p.as_posix() for p in files}:  # of the run before, and of no use now
+        (folder / gone).unlink(missing_ok=True)
+    _sync(folder)
+    (fresh / MANIFEST).replace(manifest)
+    _sync(folder)
+
+
+def _outputs_of(manifest: Path) -> set[str]:
+    """Name the files that an earlier run wrote directly into its folder."""
+    try:
+        listed = json.loads(manifest.read_text(encoding="utf-8"))["outputs"]
+        return {n for n in listed if Path(n).name == n and n[0] != "." and n != MANIFEST}
+    except (OSError, ValueError, LookupError, TypeError):
+        return set()
+
+
+def _sync(folder: Path) -> None:
+    """Have the names of the files on the disk before going on, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_all(stages: "Stages", folder: Path, planted: pd.DataFrame | None) -> None:
     ranking, evidence, config = stages.ranking, stages.evidence, stages.config.graph
     drugs = drugs_of(stages)
     checks = [
@@ -47,7 +114,6 @@ def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) 
     paths.append(folder / "checks.json")
     write_json(folder / "quality.json", stages.quality)
     paths.append(folder / "quality.json")
-    shutil.rmtree(folder / "explanations", ignore_errors=True)
     for explanation in stages.explanations:
         paths += write_explanation(folder / "explanations", explanation)
     ranks = ranking.table["rank"]
@@ -72,7 +138,7 @@ def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) 
     )
     paths.append(folder / "report.html")
     digests = {p.relative_to(folder).as_posix(): sha256_of(p) for p in paths}
-    write_json(folder / "manifest.json", {**manifest, "outputs": digests})
+    write_json(folder / MANIFEST, {**manifest, "outputs": digests})
 
 
 def drugs_of(stages: "Stages") -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from aimwell.config import RunConfig
 from aimwell.errors import RunError, some
 from aimwell.knowledge.presets import with_preset
+from aimwell.limits import NETWORKS, refuse_short_memory
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.keys import Keys, keys_of, verify_unchanged
 from aimwell.pipeline.progress import Progress, Silent
@@ -74,6 +75,7 @@ def run(
         if _is_complete(folder, keys):
             tell.reuse("the whole run")
             return RunResult(folder, reused=True)
+        refuse_short_memory(NETWORKS)
         from aimwell.pipeline.stages import Stages
 
         stages = Stages(config, keys, StageCache(folder / STAGES), tell)
@@ -84,6 +86,7 @@ def run(
             stages.fit()
             stages.explain()
             stages.write(folder, planted)
+            stages.cache.prune()
     return RunResult(folder, reused=False)
 
 
@@ -117,7 +120,8 @@ def hold(folder: Path, *, wanted: bool = True) -> Iterator[None]:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
+        # one lock per place: who holds the folder already may hold it again
+        lock = FileLock(folder / ".lock", timeout=0, is_singleton=True)
         lock.acquire()
     except Timeout as error:
         raise RunError(

@@ -245,7 +245,6 @@ class Stages:
         return contrast_samples(cohort, self.config.contrasts)
 
     def _ladder(self) -> pd.DataFrame:
-        self.progress.start("scoring the ladder of baselines")
         with one_thread():
             return ladder(self.task)
 
