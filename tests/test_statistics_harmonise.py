@@ -378,9 +378,6 @@ def test_a_kinase_that_is_turned_off_leads_the_signalling_of_its_contrast(eviden
 
 def test_a_contrast_that_tested_nothing_has_no_activity(evidence):
     graph = read_starter_graph()
-    bare = replace(
-        evidence.with_genes(graph.genes),
-        blocks={"p": evidence.blocks["protein_xy"].reindex(graph.genes).assign(observed=False)},
-        across=evidence.across.reindex(graph.genes),
-    )
-    assert graph_activities(bare, graph).empty
+    bare = evidence.with_genes(graph.genes)
+    block = bare.blocks["protein_xy"].assign(observed=False, **dict.fromkeys(VALUE_COLUMNS, np.nan))
+    assert graph_activities(replace(bare, blocks={"p": block}), graph).empty
