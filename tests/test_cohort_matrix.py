@@ -50,6 +50,7 @@ def expected() -> pd.DataFrame:
         GOOD.replace("\nKRAS", "\n\nKRAS").encode() + b"\n\n",
         GOOD.rstrip("\n").encode(),
         b"\n" + GOOD.encode(),
+        GOOD.replace("gene\t", "").encode(),  # as R writes it
     ],
 )
 def test_every_spelling_of_one_matrix_reads_as_the_same_numbers(
@@ -113,7 +114,9 @@ def test_a_gene_named_like_a_missing_value_keeps_its_name(tmp_path: Path) -> Non
         (GOOD.replace("-2", "-2\t9").encode(), "the first is line 2 with 4"),
         (GOOD.replace("\nKRAS", "\n\n\nKRAS").replace("\t0.25", "").encode(), "line 5 with 2"),
         (GOOD.replace("\nKRAS", "\n\n\nKRAS").replace("0.25", "x").encode(), "line 5"),
-        (GOOD.replace("gene\t", "").encode(), "lack a name above the row names"),
+        # R's way would give s2 the numbers of s1
+        (GOOD.replace("\ts1", "").encode(), "as many cells as the header"),
+        (GOOD.replace("gene\ts1", "s1").replace("-2", "").encode(), "as many cells as the header"),
         (GOOD.replace("1.5", "").encode(), "1 of 2 samples have no value at all: 's1'"),
     ],
 )

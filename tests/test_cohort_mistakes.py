@@ -102,6 +102,14 @@ def test_few_counts_of_a_shallow_library_are_not_taken_for_logarithms(tmp_path):
             "12 look like dates that a spreadsheet made of names, as '1-Sep'",
         ),
         (
+            lambda s: f"{SAMPLES.index(s) + 1:02d}/09/2024",
+            "12 look like dates that a spreadsheet made of names, as '01/09/2024'",
+        ),
+        (
+            lambda s: f"F1: 126, Sample, {s}",
+            "one name ends with the other, as 'F1: 126, Sample, P00_case' and 'P00_case'",
+        ),
+        (
             lambda s: f"2024-09-{SAMPLES.index(s) + 1:02d}",
             "12 look like dates that a spreadsheet made of names, as '2024-09-01'",
         ),
@@ -143,3 +151,78 @@ def test_samples_that_lack_a_covariate_are_counted(tmp_path):
     status, message = check(tmp_path, counts(), gaps, covariates='["age"]')
     assert status == 0
     assert "2 of 12 samples are left out: 'age' is missing, as for 'P01_case'" in message
+
+
+def test_levels_with_a_slip_of_the_pen_and_gaps_are_told(tmp_path):
+    spoilt = sheet()
+    spoilt.loc[["P01_case", "P02_case"], "condition"] = ["Case", "CASE."]
+    spoilt.loc["P03_control", "condition"] = ""
+    status, message = check(tmp_path, counts(), spoilt)
+    assert status == 0
+    assert "1 of 12 samples are left out: 'condition' is missing" in message
+    assert "1 of 12 samples are left out: their condition is 'Case', which differs" in message
+    assert "their condition is 'CASE.', which differs from 'case' by case or marks" in message
+
+
+def test_a_covariate_that_nobody_has_is_named_where_no_sample_is_left(tmp_path):
+    status, message = check(tmp_path, counts(), sheet().assign(age=""), covariates='["age"]')
+    assert status == 2
+    assert "samples that were left out: 12 because 'age' is missing" in message
+
+
+def test_genes_in_columns_are_recognised_before_samples_are_missed(tmp_path):
+    status, message = check(tmp_path, counts().T, sheet())
+    assert status == 2
+    assert "set genes_in = 'columns'" in message
+
+
+@pytest.mark.filterwarnings("ignore")  # anndata knows no other text than objects
+def test_cells_without_a_donor_say_what_they_need(tmp_path):
+    anndata = pytest.importorskip("anndata")
+    values = (
+        np.random.default_rng(1).poisson(np.geomspace(0.1, 300, 200), (240, 200)).astype(np.float32)
+    )
+    obs = pd.DataFrame(index=pd.Index([f"c{i}" for i in range(240)], dtype=object))
+    data = anndata.AnnData(values, obs, pd.DataFrame(index=counts().index.astype(object)))
+    with pd.option_context("future.infer_string", False):
+        data.write(tmp_path / "m.h5ad")
+    (tmp_path / "samples.tsv").write_text(sheet().to_csv(sep="\t"))
+    text = RUN_FILE.format(kind="rna", unit="counts", covariates="[]").replace(
+        '"m.tsv"', '"m.h5ad", reader = "h5ad"'
+    )
+    (tmp_path / "run.toml").write_text(text)
+    done = CliRunner().invoke(app, ["cohort", "check", str(tmp_path / "run.toml"), "--json"])
+    assert done.exit_code == 2
+    assert "if they are single cells, name the columns of their donor" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "reader", "says"),
+    [("rna", "maxquant", "reads protein only"), ("protein", "star", "reads rna only")],
+)
+def test_a_format_of_another_kind_of_layer_is_refused(tmp_path, kind, reader, says):
+    text = RUN_FILE.format(kind=kind, unit="", covariates="[]").replace(
+        'unit = ""', f'reader = "{reader}"'
+    )
+    (tmp_path / "run.toml").write_text(text)
+    done = CliRunner().invoke(app, ["cohort", "check", str(tmp_path / "run.toml"), "--json"])
+    assert done.exit_code == 2
+    assert says in json.loads(done.stdout)["error"]["message"]
+
+
+def test_tpm_with_zeros_is_tested_on_logarithms_and_said_to_hold_no_counts(tmp_path):
+    tpm = counts() * 0.37
+    tpm.iloc[:5] = 0.0
+    status, message = check(tmp_path, tpm, sheet(), unit="tpm")
+    assert status == 0
+    for wrong, says in (
+        (np.log2(tpm + 1), "look like logarithms"),
+        (tpm - 1, "values are negative"),
+        (counts(), "looks like counts"),
+    ):
+        status, message = check(tmp_path, wrong, sheet(), unit="tpm")
+        assert status == 2
+        assert says in message
+    status, message = check(tmp_path, tpm, sheet(), unit="tpm", kind="protein")
+    assert status == 2
+    assert "set kind = 'rna'" in message

@@ -269,6 +269,15 @@ def test_the_diann_report_reads_alike_from_parquet(read, tmp_path):
     assert seen(found) == seen(read("diann"))
 
 
+def test_gaps_in_parquet_are_missing(read, tmp_path):
+    rows = [r.split("|") for r in table(OLINK).replace("\t", "|").splitlines()]
+    frame = pd.DataFrame(rows[1:], columns=rows[0])
+    frame["NPX"] = frame["NPX"].astype(float)
+    frame.loc[frame.index[frame["SampleID"] == "a"][0], "NPX"] = np.nan
+    frame.to_parquet(tmp_path / "x.parquet")
+    assert np.isnan(read("olink", (tmp_path / "x.parquet").read_bytes()).values.to_numpy()).any()
+
+
 def test_a_protein_with_two_values_in_one_run_is_refused(read):
     text = FILES["diann"].replace(
         "CCK2\t1\t64\t0.001\t0.001\t0.001\t100", "CCK2\t1\t64\t0\t0\t0\t9"
@@ -350,6 +359,24 @@ def test_olink_keeps_values_below_the_limit_and_the_better_panel(read):
     assert steps["protein: values above the limit"].startswith("2 values below")
     assert steps["protein: values with a warning"].startswith("1 values")
     assert lost(read("olink", quantity="npx_passed"))["values without a warning"] == 1
+
+
+def test_samples_of_healthy_controls_are_not_taken_for_olinks_own(read):
+    names = ["P00_control", "control 7", "Ctrl-12", "case", "SC9x"]
+    own = [
+        "CONTROL_SAMPLE_AS 1",
+        "Neg Ctrl_2",
+        "NEG_CTRL1",
+        "plate control 3",
+        "IPC_4",
+        "SC 1",
+        "NC",
+    ]
+    rows = [f"{s};OID1;P1;IL6;1;{i}" for i, s in enumerate([*names, *own])]
+    rows += [f"{s};OID9;P9;{a};1;0" for s in names for a in ("Incubation control 1", "Det Ctrl")]
+    found = read("olink", "\n".join(["SampleID;OlinkID;UniProt;Assay;LOD;NPX", *rows]))
+    assert sorted(found.values.index) == sorted(names)
+    assert found.values.columns.tolist() == ["P1"]
 
 
 def test_a_sample_measured_twice_by_olink_is_refused(read):

@@ -153,12 +153,13 @@ def _describe(layer: Layer) -> LayerCheck:
         low=low,
         median=median,
         high=high,
-        looks_like=_guess(seen),
+        looks_like=_guess(seen, layer.kind),
     )
 
 
-def _guess(seen: np.ndarray) -> str:
-    if np.all(seen % 1 == 0) and seen.min() >= 0 and seen.max() > 50:
+def _guess(seen: np.ndarray, kind: str) -> str:
+    # intensities of proteins are often written as whole numbers
+    if kind == "rna" and np.all(seen % 1 == 0) and seen.min() >= 0 and seen.max() > 50:
         return "counts"
     if np.percentile(np.abs(seen), 99) > 50:
         return "linear values"

@@ -120,7 +120,7 @@ def build_design(
     """
     steps: list[Step] = []
     notes: list[str] = []
-    sheet = select_samples(samples, sample_ids, contrast, steps)
+    sheet = select_samples(samples, sample_ids, contrast, steps, notes)
     if contrast.test == "survival":
         return _survival(sheet, contrast, notes, steps)
     if contrast.test == "slope":
@@ -129,7 +129,7 @@ def build_design(
     if contrast.subject:
         sheet, pairs = pair_samples(sheet, contrast, steps, notes)
     tested, mains, groups, scale = _tested(sheet, contrast)
-    check_arms(groups, contrast)
+    check_arms(groups, contrast, steps)
     block = _random_blocks(sheet, groups, contrast)
     _note_repeats(sheet, groups, contrast, notes)
     terms = _nuisance_terms(sheet, contrast, notes)

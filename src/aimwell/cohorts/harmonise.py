@@ -143,6 +143,9 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> Tested:
         peptides = _peptide_counts(layer, fit.genes, contrast, steps)
         # log values of RNA have lost their counts, and with them the weights; the trend stands in
         trend = layer.kind == "rna" and layer.unit == "log2"
+        if trend:
+            note = f"layer '{layer.name}' holds no counts; precision follows from the level alone"
+            design = replace(design, notes=(*design.notes, note))
         table = moderate(fit, design, trend=trend, peptides=peptides)
     steps += _loss_steps(contrast, table)
     detection = None

@@ -45,6 +45,6 @@ def declared_unit(where: str, settings: MatrixSettings, format_name: str) -> Uni
     if not settings.unit:
         raise ConfigError(
             f"{where} (layer '{settings.layer}') is {format_name}, which does not say what its "
-            "numbers are; declare unit = 'counts', 'log2', 'log2_ratio' or 'intensity'"
+            "numbers are; declare unit = 'counts', 'tpm', 'log2', 'log2_ratio' or 'intensity'"
         )
     return cast(Unit, settings.unit)

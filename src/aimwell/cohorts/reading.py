@@ -50,6 +50,8 @@ def read_cohort(config: RunConfig, table: IdentifierTable) -> Cohort:
         grouped[name] = scale_plexes(mine, steps)
     files = [f for mine in grouped.values() for f in mine]
     steps += [step for file in files for step in file.measured.steps]
+    for file in files:
+        _refuse_turned(file, table, config.identifiers.min_mapped)
     samples = _join_sheet(_samples_of(files), sheet, settings, files, steps)
     reports: list[pd.DataFrame] = []
     layers: dict[str, Layer] = {}
@@ -110,6 +112,21 @@ def _read_file(config: RunConfig, settings: MatrixSettings) -> MatrixFile:
     return file
 
 
+def _refuse_turned(file: MatrixFile, table: IdentifierTable, minimum: float) -> None:
+    """Refuse a matrix whose samples are genes, before they are missed in the sheet."""
+    turned = table.resolve(list(file.values.index))
+    if (turned["status"] == "mapped").mean() < minimum:
+        return
+    named = table.resolve(list(file.values.columns))
+    if (named["status"] == "mapped").mean() >= minimum:
+        return  # samples that are called like genes
+    other = "columns" if file.settings.genes_in == "rows" else "rows"
+    raise IdentifierError(
+        f"{file.where}: the sample names {some(file.values.index)} are genes and the gene "
+        f"names {some(file.values.columns)} are not; set genes_in = '{other}'"
+    )
+
+
 def _identify(
     files: Sequence[MatrixFile], table: IdentifierTable, minimum: float, steps: list[Step]
 ) -> pd.DataFrame:
@@ -117,23 +134,12 @@ def _identify(
     names = sorted(set().union(*(f.values.columns for f in files)))
     report = table.resolve(names)
     for file in files:
-        try:
-            mine = report[report["name"].isin(file.values.columns)]
-            # Whole-genome files hold more pseudogenes and non-coding loci than genes: a file that
-            # covers the table's genes is no file of wrong names.
-            if mine.loc[mine["status"] == "mapped", "hgnc_id"].nunique() < minimum * len(
-                table.genes
-            ):
-                require_mapped(mine, minimum, file.where)
-        except IdentifierError as error:
-            turned = table.resolve(list(file.values.index))
-            if (turned["status"] == "mapped").mean() < minimum:
-                raise
-            other = "columns" if file.settings.genes_in == "rows" else "rows"
-            raise IdentifierError(
-                f"{file.where}: the sample names {some(file.values.index)} are genes and the gene "
-                f"names {some(file.values.columns)} are not; set genes_in = '{other}'"
-            ) from error
+        mine = report[report["name"].isin(file.values.columns)]
+        # Whole-genome files hold more pseudogenes and non-coding loci than genes: a file that
+        # covers the table's genes is no file of wrong names.
+        genes = mine.loc[mine["status"] == "mapped", "hgnc_id"].nunique()
+        if genes < minimum * len(table.genes):
+            require_mapped(mine, minimum, file.where)
     lost = report[report["status"] != "mapped"]
     if len(lost):
         noncoding = lost["reason"].str.contains("not protein-coding", regex=False)
@@ -224,6 +230,8 @@ def _join_sheet(
     ids = samples["subject"] if per == "subject" else samples.index.to_series()
     known = ids.isin(sheet.index)
     unused = sheet.index.difference(pd.Index(ids))
+    if not known.any():
+        _refuse_cells(files, settings)
     _report_unmatched(ids[~known], unused, (len(samples), len(sheet)), settings, steps)
     samples, ids = samples[known], ids[known]
     rows = sheet.loc[ids].set_axis(samples.index)
@@ -278,6 +286,19 @@ def _stated_subjects(
     return stated
 
 
+def _refuse_cells(files: Sequence[MatrixFile], settings: CohortSettings) -> None:
+    """Say what single cells need, where none of them is a sample of the sheet."""
+    for file in files:
+        wanted = file.settings.reader in ("h5ad", "h5mu") and not file.settings.donor
+        if wanted and len(file.values) > _MANY_SAMPLES:
+            raise CohortError(
+                f"{file.where}: none of {len(file.values)} observations, as "
+                f"'{file.values.index[0]}', is a sample of the sheet '{settings.sheet.path}'; if "
+                "they are single cells, name the columns of their donor and cell type in donor and "
+                "cell_type, and their counts are added up"
+            )
+
+
 def _report_unmatched(
     unknown: "pd.Series[str]",
     unused: pd.Index,
@@ -308,11 +329,13 @@ def _report_unmatched(
         steps.append(Step("sheet rows in use", totals[1], totals[1] - len(unused), why, names))
 
 
+#: More observations than this that nobody lists are cells rather than samples.
+_MANY_SAMPLES: Final = 200
 _MONTH: Final = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 #: What spreadsheets write in place of SEP1 or 1-2: 1-Sep, Sep-01, 2024-09-01.
 _DATE: Final = re.compile(
     rf"\d{{1,4}}[-/ .]{_MONTH}([-/ .]\d{{2,4}})?|{_MONTH}[-/ .]\d{{1,4}}"
-    r"|\d{4}-\d\d-\d\d( 00:00:00)?",
+    r"|\d{4}-\d\d-\d\d( 00:00:00)?|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d\d)",
     re.IGNORECASE,
 )
 
@@ -327,16 +350,22 @@ def _near_names(measured: pd.Index, listed: pd.Index) -> str:
     dates = [m for m in sorted(measured) if _DATE.fullmatch(m)]
     if dates:
         return f"{len(dates)} look like dates that a spreadsheet made of names, as '{dates[0]}'; "
-    longer = [(m, n) for m in sorted(measured) for n in listed if _begins(m, n) or _begins(n, m)]
-    if not longer:
-        return ""
-    one, other = longer[0]
-    return f"one name begins with the other, as '{one}' and '{other}' of the sheet; "
+    for how, within in (("begins", _begins), ("ends", _ends)):
+        longer = [(m, n) for m in sorted(measured) for n in listed if within(m, n) or within(n, m)]
+        if longer:
+            one, other = longer[0]
+            return f"one name {how} with the other, as '{one}' and '{other}' of the sheet; "
+    return ""
 
 
 def _begins(name: str, start: str) -> bool:
     """Whether a name is another one with a mark and something behind it."""
     return name.startswith(start) and bool(re.match(r"[^0-9A-Za-z]", name[len(start) :]))
+
+
+def _ends(name: str, end: str) -> bool:
+    """Whether a name is another one with something and a mark before it."""
+    return name.endswith(end) and bool(re.search(r"[^0-9A-Za-z]$", name[: -len(end)]))
 
 
 def _plain(name: str) -> str:

@@ -1,7 +1,8 @@
 """Which samples a contrast uses: columns, levels and values checked, every sample lost counted."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,9 +17,20 @@ PAIRED_SHARE: Final = 0.8
 
 
 def select_samples(
-    samples: pd.DataFrame, sample_ids: Iterable[str], contrast: ContrastSettings, steps: list[Step]
+    samples: pd.DataFrame,
+    sample_ids: Iterable[str],
+    contrast: ContrastSettings,
+    steps: list[Step],
+    notes: list[str],
 ) -> pd.DataFrame:
     """Give the rows of the sheet that a contrast compares, every needed column known.
+
+    Args:
+        samples: Sample sheet.
+        sample_ids: Samples that were measured in the layer.
+        contrast: What is compared.
+        steps: Receives samples in and out of every step.
+        notes: Receives what was lost for a gap or a slip of the pen.
 
     Raises:
         DesignError: A sample without a row, an unknown column or level, or values of a condition
@@ -43,10 +55,11 @@ def select_samples(
             sheet, keep, f"keep {column} = {level}", "other or missing value", steps
         )
     if contrast.test in ("arms", "interaction"):
-        sheet = _keep_levels(
-            sheet, contrast.condition, (contrast.case, contrast.control), contrast, steps
-        )
+        arms = (contrast.case, contrast.control)
+        _note_lost_levels(sheet, contrast.condition, arms, notes)
+        sheet = _keep_levels(sheet, contrast.condition, arms, contrast, steps)
     if contrast.test == "interaction":
+        _note_lost_levels(sheet, contrast.stratum, contrast.strata, notes)
         sheet = _keep_levels(sheet, contrast.stratum, contrast.strata, contrast, steps)
     slope = contrast.condition if contrast.test == "slope" else ""
     for column in dict.fromkeys((slope, contrast.time, contrast.event, *others)):
@@ -54,6 +67,26 @@ def select_samples(
             known = text_of(sheet[column]).notna()
             sheet = keep_samples(sheet, known, f"need {column}", f"'{column}' is missing", steps)
     return sheet
+
+
+def _note_lost_levels(
+    sheet: pd.DataFrame, column: str, levels: tuple[str, ...], notes: list[str]
+) -> None:
+    """Say which samples leave for a gap or a slip of the pen; other levels leave on purpose."""
+    found = text_of(sheet[column])
+    if gaps := int(found.isna().sum()):
+        notes.append(f"{gaps} of {len(found)} samples are left out: '{column}' is missing")
+    plain = {_plain(level): level for level in levels}
+    for odd, count in found[~found.isin(levels)].value_counts().sort_index().items():
+        if (meant := plain.get(_plain(str(odd)))) is not None:
+            notes.append(
+                f"{count} of {len(found)} samples are left out: their {column} is '{odd}', which "
+                f"differs from '{meant}' by case or marks only; correct the sample sheet"
+            )
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", text.lower())
 
 
 def _keep_levels(
@@ -231,20 +264,22 @@ def check_level(sheet: pd.DataFrame, column: str, level: str, contrast: Contrast
         )
 
 
-def check_arms(groups: np.ndarray, contrast: ContrastSettings) -> None:
+def check_arms(groups: np.ndarray, contrast: ContrastSettings, steps: Sequence[Step] = ()) -> None:
     """Refuse a contrast of which a group has fewer than two samples.
 
     Args:
         groups: Of every sample: 1 for case (the upper half), 2 more for the first stratum.
         contrast: What is compared.
+        steps: Where samples were lost.
     """
+    lost = [f"{s.rows_in - s.rows_out} because {s.why}" for s in steps if s.rows_out < s.rows_in]
     for group, words in sorted(group_words(contrast).items(), reverse=True):
         count = int((groups == group).sum())
         if count < 2:
             raise DesignError(
                 f"contrast '{contrast.name}': {count} samples of layer '{contrast.layer}' have "
-                f"{words} after all filters, at least 2 are needed; "
-                "look for missing covariates in the sample sheet"
+                f"{words} after all filters, at least 2 are needed"
+                + (f"; samples that were left out: {', '.join(lost)}" if lost else "")
             )
 
 

@@ -93,6 +93,14 @@ def _header(line: str, delimiter: str, where: str) -> tuple[str, ...]:
     return header
 
 
+def split_line(line: str, delimiter: str) -> list[str]:
+    """Cut a line into its cells; one that breaks the rules of quotes has none."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return []
+
+
 def refuse_repeats(names: Sequence[str], where: str, what: str) -> None:
     """Refuse names that occur more than once.
 

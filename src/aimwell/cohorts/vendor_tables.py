@@ -95,7 +95,7 @@ class VendorTable:
         """
         cells = self._column(column)
         if pa.types.is_floating(cells.type) or pa.types.is_integer(cells.type):
-            values = np.array(cells.cast(pa.float64()).to_numpy(), dtype=float)
+            values = np.array(cells.cast(pa.float64()).to_numpy(zero_copy_only=False), float)
         else:
             values = self._parse(column, MISSING | frozenset(missing))
         if np.isinf(values).any():

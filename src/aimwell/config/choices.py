@@ -7,9 +7,12 @@ from typing import Final
 from aimwell.config.cohort import (
     COHORT_READERS,
     NORMALISATIONS,
+    PROTEIN_READERS,
+    RNA_READERS,
     TABLE_READERS,
     TESTS,
     ContrastSettings,
+    MatrixSettings,
 )
 from aimwell.config.knowledge import (
     EDGE_RELATIONS,
@@ -26,7 +29,7 @@ from aimwell.config.knowledge import (
 from aimwell.config.run import RunConfig
 from aimwell.errors import ConfigError, some
 
-UNITS: Final = ("counts", "log2", "log2_ratio", "intensity")
+UNITS: Final = ("counts", "log2", "log2_ratio", "intensity", "tpm")
 
 
 def check_choices(config: RunConfig, where: str) -> None:
@@ -69,6 +72,7 @@ def check_choices(config: RunConfig, where: str) -> None:
             ("cohort.matrices.normalise", matrix.normalise or "none", NORMALISATIONS),
             ("cohort.matrices.genes_in", matrix.genes_in, ("rows", "columns")),
         ]
+        _check_kind(matrix, where)
     for table in config.cohort.tables:
         choices += [
             ("cohort.tables.kind", table.kind, ("rna", "protein")),
@@ -85,6 +89,22 @@ def check_choices(config: RunConfig, where: str) -> None:
     if not config.known_targets.sources:
         raise ConfigError(f"{where}: known_targets.sources is empty; name at least one source")
     _check_contrasts(config, where)
+
+
+def _check_kind(matrix: MatrixSettings, where: str) -> None:
+    """Refuse a kind of layer that a format or a unit cannot hold."""
+    only = {"rna": PROTEIN_READERS, "protein": RNA_READERS}.get(matrix.kind, ())
+    if matrix.reader in only:
+        other = "protein" if matrix.kind == "rna" else "rna"
+        raise ConfigError(
+            f"{where}: cohort.matrices.kind = '{matrix.kind}' of '{matrix.path}', but reader = "
+            f"'{matrix.reader}' reads {other} only; set kind = '{other}' or another reader"
+        )
+    if matrix.unit == "tpm" and (matrix.kind != "rna" or matrix.zero_is_missing):
+        raise ConfigError(
+            f"{where}: cohort.matrices.unit = 'tpm' of '{matrix.path}' is RNA, of which a zero is "
+            "a value; set kind = 'rna' and leave out zero_is_missing, or declare another unit"
+        )
 
 
 def _check_contrasts(config: RunConfig, where: str) -> None:

@@ -32,6 +32,9 @@ COHORT_READERS: Final = (
     "rppa",
 )
 
+#: Readers of formats that hold one kind of layer only.
+RNA_READERS: Final = ("featurecounts", "star", "rsem", "salmon", "kallisto", "gdc")
+PROTEIN_READERS: Final = COHORT_READERS[COHORT_READERS.index("maxquant") :]
 #: Readers of finished results that ``[[cohort.tables]]`` may name.
 TABLE_READERS: Final = ("deseq2", "limma", "edger", "summary")
 #: What a contrast may ask.

@@ -1,6 +1,8 @@
 """Measurement matrices in delimited text: genes × samples or samples × genes."""
 
+import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,13 +12,25 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from aimwell.cohorts.tables import MISSING, NUMBER, TextTable, open_table, refuse_repeats
+from aimwell.cohorts.tables import (
+    MISSING,
+    NUMBER,
+    TextTable,
+    open_table,
+    refuse_repeats,
+    split_line,
+)
 from aimwell.config import MatrixSettings
 from aimwell.errors import InputError, some
 
 #: The parser works block by block. Small blocks are twice as fast, but each costs time per column.
 _BLOCK_BYTES: Final = 1 << 20
 _BLOCK_BYTES_PER_COLUMN: Final = 1 << 12
+#: What the column of row names is called; no sample is.
+_NAMES: Final = re.compile(
+    r"(?i)gene|symbol|hgnc|ensembl|ensg|entrez|uniprot|protein|accession|feature|transcript|probe"
+    r"|^#|^(id|ids|name|names|sample|samples|index|target|unnamed.*)$"
+)
 
 
 def read_matrix(path: Path, settings: MatrixSettings) -> pd.DataFrame:
@@ -42,6 +56,7 @@ def read_matrix(path: Path, settings: MatrixSettings) -> pd.DataFrame:
         s2   NaN   0.5
     """
     table = open_table(path, f"a matrix of layer '{settings.layer}'")
+    table = _with_row_names(table)
     rows = _Rows(table)
     names, values = rows.read()  # (r,), (r, c)
     rows_are, columns_are = ("gene", "sample")
@@ -77,6 +92,23 @@ def read_matrix(path: Path, settings: MatrixSettings) -> pd.DataFrame:
             f"{some(unseen)}; remove them from the file"
         )
     return frame
+
+
+def _with_row_names(table: TextTable) -> TextTable:
+    """Give a header that R wrote a name for the row names, which have none there.
+
+    A header that names its first column lost another one, and taking it for R's would give every
+    sample the numbers of its neighbour.
+    """
+    if not table.header[0] or _NAMES.search(table.header[0]):
+        return table
+    filled = [line for line in table.lines if line.strip(f" {table.delimiter}")]
+    for line in (filled[0], filled[-1]):
+        cells = split_line(line, table.delimiter)
+        # a blank at the end is a delimiter too many, not a column
+        if len(cells) != len(table.header) + 1 or not cells[-1].strip():
+            return table
+    return replace(table, header=("", *table.header))
 
 
 class _Rows:
@@ -179,13 +211,8 @@ class _Rows:
 
     def _refuse_ragged(self) -> None:
         number, cells = self._ragged[0]
-        wanted = len(self.columns)
-        line = self.line(number - 1)
-        if len(self._ragged) > 1 and cells == wanted + 1 and number == 1:
-            hint = "the header seems to lack a name above the row names; add one"
-        else:
-            hint = "the file may be cut off, or a cell may hold the delimiter"
         raise InputError(
             f"{self.table.where}: {len(self._ragged)} lines have not as many cells as the header "
-            f"({wanted}), the first is line {line} with {cells}; {hint}"
+            f"({len(self.columns)}), the first is line {self.line(number - 1)} with {cells}; the "
+            "file may be cut off, or a cell may hold the delimiter"
         )

@@ -1,5 +1,6 @@
 """Olink: NPX in long form, CSV or Parquet."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,17 @@ from aimwell.cohorts.vendor_tables import (
 from aimwell.config import MatrixSettings
 
 MISSING_MEANS: Final = "failed or not assayed; a value below the limit of detection is a value"
-_CONTROL_WORDS: Final = ("control", "ctrl")
+#: What Olink calls its own samples and assays where no column says what they are. A sample of a
+#: subject may be called ``P01_control``, too.
+_CONTROL_SAMPLE: Final = re.compile(
+    r"(control|ctrl)[ _-]?(sample|smp).*"
+    r"|(neg|negative|pos|positive|plate|sample|inter-?plate)[ _-]?(control|ctrl)([ _-].*|\d*)"
+    r"|(ipc|nc|sc|pc)[ _-]?\d*",
+    re.IGNORECASE,
+)
+_CONTROL_ASSAY: Final = re.compile(
+    r"(inc|ext|det|amp)[a-z/]*[ _-](control|ctrl)([ _-].*|\d*)", re.IGNORECASE
+)
 
 
 def read_npx(path: Path, settings: MatrixSettings) -> Measured:
@@ -77,20 +88,15 @@ def _drop_controls(table: VendorTable, samples: "np.ndarray[Any, Any]", sieve: S
     if kind:
         control = np.array([k.upper() not in ("SAMPLE", "") for k in table.text(kind)], bool)
     else:
-        control = _mentions_control(samples)
+        control = np.array([bool(_CONTROL_SAMPLE.fullmatch(s)) for s in samples], bool)
     sieve.drop(control, "samples of subjects", "control samples of the plate")
     kind = table.find("AssayType")
     if kind:
         control = np.array([k.lower() not in ("assay", "") for k in table.text(kind)], bool)
     else:
-        control = _mentions_control(table.text(table.find("Assay") or table.need("OlinkID")))
+        names = table.text(table.find("Assay") or table.need("OlinkID"))
+        control = np.array([bool(_CONTROL_ASSAY.fullmatch(n)) for n in names], bool)
     sieve.drop(control, "assays of proteins", "control assays of the plate")
-
-
-def _mentions_control(names: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    marks = [n.lower().replace("_", " ").replace("-", " ").split() for n in names]
-    # CONTROL_SAMPLE_1 and "Incubation control 1", but not the assay CTRL or a sample of controls
-    return np.array([len(m) > 1 and any(w in m for w in _CONTROL_WORDS) for m in marks], bool)
 
 
 def _quality(table: VendorTable) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
