@@ -27,6 +27,7 @@ from aimwell.cli.options import (
     numbers,
     read_run_file,
 )
+from aimwell.cli.reproduce import reproduce
 
 app = typer.Typer(
     name="aimwell",
@@ -164,6 +165,9 @@ def explain(
         answer.give([words.explanation_facts(e) for e in found])
         if answer.in_words:
             words.tell_explanations(found, folder)
+
+
+app.command(epilog="Example:  aimwell reproduce runs/coad --data ~/databases")(reproduce)
 
 
 @app.command(epilog="Example:  aimwell bench coad --data ~/databases --json")

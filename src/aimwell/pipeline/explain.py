@@ -1,7 +1,6 @@
 """Explain targets of a finished run that were not among its best."""
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from aimwell.explain.explanation import Explanation
 from aimwell.limits import NETWORKS, refuse_short_memory
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.keys import Keys, keys_with
+from aimwell.pipeline.manifest import MANIFEST, read_manifest
 from aimwell.pipeline.progress import Progress, Silent
-from aimwell.pipeline.run import MANIFEST, STAGES, hold
+from aimwell.pipeline.run import STAGES, hold
 from aimwell.reports.export import write_explanation
 
 
@@ -39,12 +39,12 @@ def explain_run(
         RunError: No finished run, one of another version, or one whose stages are gone.
         InputError: A gene that the run did not rank.
     """
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     ranked = pd.read_csv(folder / "targets.tsv", sep="\t", usecols=["hgnc_id", "symbol"])
     wanted = _resolve(genes, ranked, folder)
     refuse_short_memory(NETWORKS)
     with hold(folder):
-        config, keys = _restore(manifest, folder, jobs)
+        config, keys = restore(manifest, folder, jobs)
         from aimwell.pipeline.stages import Stages
 
         stages = Stages(config, keys, StageCache(folder / STAGES), progress or Silent())
@@ -57,23 +57,12 @@ def explain_run(
     return [found[gene] for gene in wanted]
 
 
-def _read_manifest(folder: Path) -> Mapping[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise RunError(
-            f"'{folder}' holds no finished run (there is no {MANIFEST}); name the folder that "
-            "'aimwell run' wrote, or finish the run first"
-        )
-    try:
-        manifest: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if {"config", "files", "key"} - set(manifest):
-            raise RunError(f"'{path}' is not the manifest of a run; run again into this folder")
-    except (ValueError, TypeError) as error:
-        raise RunError(f"'{path}' is damaged: {error}; run again into this folder") from error
-    return manifest
+def restore(manifest: Mapping[str, Any], folder: Path, jobs: int) -> tuple[RunConfig, Keys]:
+    """Give settings and keys of a finished run whose stages are kept.
 
-
-def _restore(manifest: Mapping[str, Any], folder: Path, jobs: int) -> tuple[RunConfig, Keys]:
+    Raises:
+        RunError: Another version wrote it, or its stages are gone.
+    """
     settings = dict(manifest["config"])
     settings["run"] = {**settings["run"], "output": str(folder), "data": ".", "jobs": jobs}
     again = "run again into this folder with 'aimwell run', which reuses what it can"

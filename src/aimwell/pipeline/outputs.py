@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pandas as pd
 import aimwell
 from aimwell.cohorts.activity import graph_activities
 from aimwell.cohorts.evidence import Evidence
-from aimwell.pipeline.run import MANIFEST
+from aimwell.pipeline.manifest import FORMAT, MANIFEST
 from aimwell.pipeline.tables import step_rows
 from aimwell.provenance import sha256_of, to_plain, write_atomically, write_json
 from aimwell.reports.data import ReportData
@@ -141,6 +142,12 @@ def _write_all(stages: "Stages", folder: Path, planted: pd.DataFrame | None) -> 
     write_json(folder / MANIFEST, {**manifest, "outputs": digests})
 
 
+def versions() -> dict[str, str]:
+    """Name the versions of Python, of aimwell and of what computes."""
+    packages = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), "aimwell": aimwell.__version__, **packages}
+
+
 def drugs_of(stages: "Stages") -> dict[str, list[str]]:
     """Name the drugs of every known target, from the sources of the known targets."""
     tables = [k.table for k in (stages.known, stages.check) if k is not None]
@@ -180,11 +187,11 @@ def _manifest(stages: "Stages") -> dict[str, Any]:
     for place in ("output", "data", "jobs"):
         settings["run"].pop(place)
     return {
-        "format": "aimwell-run-1",
+        "format": FORMAT,
         "key": stages.keys.whole,
         "title": config.run.title,
         "config": settings,
-        "versions": {"aimwell": aimwell.__version__, **{p: metadata.version(p) for p in PACKAGES}},
+        "versions": versions(),
         "seeds": {"run": config.run.seed, "repeats": config.model.seeds},
         "inputs": to_plain(list(dict.fromkeys(sources))),
         "files": stages.keys.files,

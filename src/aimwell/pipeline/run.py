@@ -16,11 +16,11 @@ from aimwell.knowledge.presets import with_preset
 from aimwell.limits import NETWORKS, refuse_short_memory
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.keys import Keys, keys_of, verify_unchanged
+from aimwell.pipeline.manifest import MANIFEST
 from aimwell.pipeline.progress import Progress, Silent
 from aimwell.provenance import sha256_of
 
 STAGES = ".stages"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -147,20 +148,22 @@ def explanation_from_json(text: str, where: str = "explanation") -> Explanation:
     found = plain.get("format") if isinstance(plain, dict) else None
     if found != FORMAT:
         raise InputError(f"{where} is of format '{found}', needed '{FORMAT}'; run explain again")
-    wanted = set(Explanation.__dataclass_fields__)
-    if missing := sorted(wanted - set(plain)):
+    fields = Explanation.__dataclass_fields__
+    # what a later version added has a default, which says of an earlier file that it is not known
+    needed = {n for n, f in fields.items() if f.default is MISSING and f.default_factory is MISSING}
+    if missing := sorted(needed - set(plain)):
         raise InputError(f"{where} lacks {some(missing)}; run explain again")
-    values = {name: plain[name] for name in wanted}
+    values = {name: plain[name] for name in fields if name in plain}
     for name in _TABLES:
         values[name] = _table(plain[name])
     values["nodes"] = values["nodes"].set_index("id")
-    for name in ("subgraph_nodes", "caveats"):
+    for name in {"subgraph_nodes", "caveats"} & set(values):
         values[name] = tuple(plain[name])
     values["subgraphs"] = tuple(
         Subgraph(tuple(s["nodes"]), _table(s["edges"]), s["share"], s["sign"])
-        for s in plain["subgraphs"]
+        for s in plain.get("subgraphs", ())
     )
-    if plain["faithfulness"] is not None:
+    if plain.get("faithfulness") is not None:
         values["faithfulness"] = _faithfulness(plain["faithfulness"])
     return Explanation(**values)
 
