@@ -19,6 +19,7 @@ from aimwell.cli.options import (
     AsOf,
     Data,
     Debug,
+    Executor,
     Jobs,
     Json,
     Output,
@@ -108,6 +109,7 @@ def run(  # noqa: PLR0913, PLR0917  one option each
     data: Data = "",
     output: Output = "",
     jobs: Jobs = 0,
+    executor: Executor = "",
     allow_leak: AllowLeak = False,
     accept_confounding: AcceptConfounding = False,
     as_of: AsOf = "",
@@ -133,6 +135,7 @@ def run(  # noqa: PLR0913, PLR0917  one option each
             allow_leak=allow_leak,
             as_of=as_of,
             accept_confounding=accept_confounding,
+            executor=executor,
         )
         result = run_pipeline(config, progress=bars)
         seconds = time.monotonic() - begun

@@ -22,6 +22,14 @@ Data = Annotated[
 Output = Annotated[str, typer.Option("--output", metavar="DIR", help="Run folder (run.output).")]
 Jobs = Annotated[int, typer.Option("--jobs", min=0, help="Processes (run.jobs); 0 as in the file.")]
 
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="WHERE",
+        help="Where fits run (run.executor): local, dask, ray, slurm, dask://HOST:PORT …",
+    ),
+]
 AllowLeak = Annotated[
     bool,
     typer.Option(
@@ -53,9 +61,11 @@ def read_run_file(  # noqa: PLR0913  one option each
     allow_leak: bool = False,
     as_of: str = "",
     accept_confounding: bool = False,
+    executor: str = "",
 ) -> "RunConfig":
     """Read the run file, with what the options of a command replace in it."""
     from aimwell.config import read_config
+    from aimwell.config.choices import check_choices
     from aimwell.knowledge.presets import with_preset
 
     config = read_config(
@@ -66,6 +76,9 @@ def read_run_file(  # noqa: PLR0913  one option each
         config = dataclasses.replace(config, contrasts=tuple(accepted))
     if jobs:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
+    if executor:
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, executor=executor))
+        check_choices(config, "--executor")
     return with_preset(config)
 
 

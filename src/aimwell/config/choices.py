@@ -29,6 +29,16 @@ from aimwell.config.knowledge import (
 from aimwell.config.run import RunConfig
 from aimwell.errors import ConfigError, some
 
+#: Where the units of a run may be computed.
+EXECUTORS: Final = (
+    "local",
+    "dask",
+    "dask://HOST:PORT",
+    "ray",
+    "ray://HOST:PORT",
+    "slurm",
+    "slurm://PARTITION",
+)
 UNITS: Final = ("counts", "log2", "log2_ratio", "intensity", "tpm")
 
 
@@ -38,6 +48,13 @@ def check_choices(config: RunConfig, where: str) -> None:
     Raises:
         ConfigError: With the setting, what was found, and what may be there.
     """
+    if not re.fullmatch(
+        r"local|(dask|ray)(://[^\s/]+:\d+)?|slurm(://[\w-]+)?", config.run.executor
+    ):
+        raise ConfigError(
+            f"{where}: run.executor = '{config.run.executor}' is not known; use one of "
+            f"{some(EXECUTORS, 9)}"
+        )
     graph = config.graph
     given = [bool(graph.preset), bool(graph.folder), bool(graph.sources)]
     if sum(given) != 1:

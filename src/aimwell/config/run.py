@@ -16,6 +16,7 @@ class RunSettings:
     data: str = "."
     seed: int = 0
     jobs: int = 2
+    executor: str = "local"
 
 
 @dataclass(frozen=True)

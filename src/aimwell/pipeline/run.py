@@ -15,6 +15,7 @@ from aimwell.errors import RunError, some
 from aimwell.knowledge.presets import with_preset
 from aimwell.limits import NETWORKS, refuse_short_memory
 from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.executors import check_executor
 from aimwell.pipeline.keys import Keys, keys_of, verify_unchanged
 from aimwell.pipeline.manifest import MANIFEST
 from aimwell.pipeline.progress import Progress, Silent
@@ -66,6 +67,7 @@ def run(
         AimwellError: Input, design, labels or folder cannot be used; nothing was written.
     """
     tell = progress or Silent()
+    check_executor(config.run.executor)
     config = with_preset(config)  # the files of a preset are inputs like all others
     folder = Path(config.run.output)
     refuse_foreign(folder)

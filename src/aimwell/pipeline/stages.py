@@ -1,7 +1,8 @@
 """The stages of a run, each made once and taken from the cache afterwards."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,6 +18,7 @@ from aimwell.cohorts.reading import read_cohort
 from aimwell.cohorts.ready_tables import join_tables, read_ready_tables
 from aimwell.cohorts.samples import ContrastSamples, contrast_samples
 from aimwell.config import RunConfig
+from aimwell.errors import some
 from aimwell.explain.explanation import Explanation
 from aimwell.knowledge.build import build_graph, build_known_targets, identifier_table
 from aimwell.knowledge.graph import TargetGraph
@@ -36,8 +38,9 @@ from aimwell.pipeline.workers import (
     explain_and_keep,
     fit_and_keep,
     in_processes,
+    load_member,
     one_thread,
-    without_names,
+    share_task,
 )
 from aimwell.provenance import content_hash, to_plain
 from aimwell.reports.export import read_explanation
@@ -83,6 +86,7 @@ class Stages:
         self._table: IdentifierTable | None = None
         self._cohort: Cohort | None = None
         self.members: list[Member] = []
+        self.member_keys: list[str] = []
 
     def read(self) -> None:
         """Read and check every input; nothing is written."""
@@ -141,16 +145,14 @@ class Stages:
         if todo:
             self.progress.start("fitting networks", len(keys))
             self.progress.advance(len(keys) - len(todo))
-            slim = without_names(self.task)
-            calls = [(slim, u, k, model, seed, self.cache.folder) for u, k in todo]
-            for _ in in_processes(fit_and_keep, calls, self.config.run.jobs):
+            shared = self._share()
+            calls = [(shared, u, k, model, seed, self.cache.folder.resolve()) for u, k in todo]
+            for _ in self._run(fit_and_keep, calls, [f"the fit {u.name}" for u, _ in todo]):
                 self.progress.advance()
         else:
             self.progress.reuse("networks")
-        self.members = [
-            Member.from_arrays(tables.load_arrays(self.cache.path("member", k) / "member.npz"))
-            for k in keys.values()
-        ]
+        self.member_keys = list(keys.values())
+        self.members = [load_member(self.cache, k) for k in self.member_keys]
         rungs = self._stage(
             "ladder",
             self.keys.task,
@@ -171,12 +173,16 @@ class Stages:
             self.progress.start("explaining targets", len(keys))
             self.progress.advance(len(keys) - len(todo))
             blocks = self._blocks(todo)
+            shared = self._share()
             calls = [
-                (self.task, self.members, self.evidence, b, self.config.explain, self.cache.folder)
+                (shared, self.member_keys, b, self.config.explain, self.cache.folder.resolve())
                 for b in blocks
             ]
-            for done in in_processes(explain_and_keep, calls, self.config.run.jobs):
+            names = [f"the explanation of {some(gene for gene, _ in b)}" for b in blocks]
+            for done in self._run(explain_and_keep, calls, names):
                 self.progress.advance(done)
+            # made again in a second where it is wanted; on disk it is as large as the graph
+            shutil.rmtree(shared, ignore_errors=True)
         else:
             self.progress.reuse("explanations")
         found = [
@@ -192,6 +198,17 @@ class Stages:
         """Write the run folder, the manifest last."""
         self.progress.start("writing the report")
         outputs.write_outputs(self, folder, planted)
+
+    def _share(self) -> Path:
+        # an absolute path: workers elsewhere have folders of their own
+        shared = share_task(self.cache, self.keys.task, self.task, self.evidence)
+        return shared.resolve()
+
+    def _run(
+        self, function: Callable[..., Value], calls: Sequence[tuple[Any, ...]], names: Sequence[str]
+    ) -> Iterable[Value]:
+        settings = self.config.run
+        return in_processes(function, calls, settings.jobs, settings.executor, names)
 
     def _stage(
         self,

@@ -4,30 +4,33 @@ Every process computes on one thread: thread pools change the order of sums, and
 bits. Results do not depend on how many processes there are.
 """
 
-import dataclasses
-import os
-import threading
-import time
+import contextlib
+import ctypes
+import functools
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import pandas as pd
-from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from aimwell.cohorts.evidence import Evidence
 from aimwell.config import ExplainSettings, ModelSettings
 from aimwell.explain.targets import explain_targets
-from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph
 from aimwell.models.task import TargetTask
 from aimwell.models.training import Member, Unit, fit_member
 from aimwell.pipeline.cache import StageCache
-from aimwell.pipeline.tables import save_arrays
+from aimwell.pipeline.executors import run_units
+from aimwell.pipeline.shared import load_shared, save_shared
+from aimwell.pipeline.tables import load_arrays, save_arrays
 from aimwell.reports.export import write_explanation
 
+#: Numbers of two settings of glibc's allocator (malloc.h).
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
 Result = TypeVar("Result")
 
 
@@ -46,55 +49,71 @@ def one_thread() -> Iterator[None]:
 
 
 def in_processes(
-    function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], jobs: int
+    function: Callable[..., Result],
+    calls: Sequence[tuple[Any, ...]],
+    jobs: int,
+    executor: str = "local",
+    names: Sequence[str] = (),
 ) -> Iterable[Result]:
-    """Call ``function`` for every tuple of arguments, in ``jobs`` processes; order is free."""
-    if jobs == 1 or len(calls) == 1:
-        return (function(*arguments) for arguments in calls)
-    jobs = min(jobs, len(calls))
-    workers = Parallel(
-        n_jobs=jobs,
-        backend="loky",
-        return_as="generator_unordered",
-        initializer=_end_with,
-        initargs=(os.getpid(),),
-    )
-    results: Iterable[Result] = workers(delayed(function)(*arguments) for arguments in calls)
+    """Call ``function`` for every tuple of arguments, in ``jobs`` processes; order is free.
+
+    Args:
+        function, calls: What to do; importable and picklable, since processes do it.
+        jobs: Number of processes.
+        executor: Where they run, as in the run file.
+        names: Of the calls, for what is said of one that fails.
+    """
+    results: Iterable[Result] = run_units(function, calls, jobs, executor, names)
     return results
 
 
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent.
+@functools.cache
+def keep_memory() -> None:
+    """Let this process keep the memory that it frees: every training step asks for it again.
 
-    Workers of a killed run would wait for minutes, hold its memory and its output open, and go on
-    writing into a cache that another run holds by then.
+    Without this the C library gives arrays of megabytes back to the system at every step, and a
+    sixth of the time of a fit goes into getting them again, page by page.
     """
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
+        mallopt(_TRIM_THRESHOLD, 256 << 20)
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
 
-    if os.name == "posix":  # elsewhere a launcher may stand between parent and child
-        threading.Thread(target=watch, daemon=True).start()
+def share_task(cache: StageCache, key: str, task: TargetTask, evidence: Evidence) -> Path:
+    """Write what all units of a run read, once; give the folder, which workers map into memory."""
+    if not cache.has("task", key):
+        cache.put("task", key, lambda entry: save_shared((task, evidence), entry))
+    return cache.path("task", key)
 
 
 def fit_and_keep(
-    task: TargetTask, unit: Unit, key: str, settings: ModelSettings, seed: int, folder: Path
+    shared: Path, unit: Unit, key: str, settings: ModelSettings, seed: int, folder: Path
 ) -> str:
-    """Fit one member and put it into the cache; give its key."""
+    """Fit one member and put it into the cache; give its key.
+
+    Args:
+        shared: What ``share_task`` gave.
+        unit: The fold that is held out and the repeat.
+        key: Of the member in the cache.
+        settings, seed: As for ``fit_member``.
+        folder: Of the cache.
+    """
+    keep_memory()
     with warnings.catch_warnings(), one_thread():
         # a worker has no user to warn; what matters is raised
         warnings.simplefilter("ignore")
+        task, _ = load_shared(shared)
         arrays = fit_member(task, unit, settings, seed).to_arrays()
     StageCache(folder).put("member", key, lambda entry: save_arrays(arrays, entry / "member.npz"))
     return key
 
 
 def explain_and_keep(
-    task: TargetTask,
-    members: Sequence[Member],
-    evidence: Evidence,
+    shared: Path,
+    members: Sequence[str],
     wanted: Sequence[tuple[str, str]],
     settings: ExplainSettings,
     folder: Path,
@@ -102,15 +121,24 @@ def explain_and_keep(
     """Explain genes one by one and put each into the cache; give their number.
 
     Args:
-        task, members, evidence, settings: As for ``explain_targets``.
+        shared: What ``share_task`` gave.
+        members: Keys of the members in the cache.
         wanted: Gene and key of every explanation.
+        settings: As for ``explain_targets``.
         folder: Of the cache.
     """
+    keep_memory()
     cache = StageCache(folder)
     with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore")
-        genes = pd.Index([gene for gene, _ in wanted])
-        found = explain_targets(task, members, evidence, genes, settings)
+        task, evidence = load_shared(shared)
+        found = explain_targets(
+            task,
+            [load_member(cache, key) for key in members],
+            evidence,
+            pd.Index([gene for gene, _ in wanted]),
+            settings,
+        )
     for explanation, (_, key) in zip(found, wanted, strict=True):
 
         def save(entry: Path, one: Any = explanation) -> None:
@@ -120,8 +148,6 @@ def explain_and_keep(
     return len(wanted)
 
 
-def without_names(task: TargetTask) -> TargetTask:
-    """Leave out what a fit does not read, so that little travels to the workers."""
-    none = pd.DataFrame({c: [] for c in GENE_COLUMNS}, index=pd.Index([], dtype=str))
-    bare = dataclasses.replace(task.wiring, edges=task.wiring.edges.iloc[:0])
-    return dataclasses.replace(task, graph=TargetGraph({GENE: none}, {}), wiring=bare)
+def load_member(cache: StageCache, key: str) -> Member:
+    """Read a fitted member from the cache."""
+    return Member.from_arrays(load_arrays(cache.path("member", key) / "member.npz"))
