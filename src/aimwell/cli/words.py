@@ -252,6 +252,16 @@ def _tell_samples(found: "CohortCheck") -> None:
             f"Outlier in {odd.layer}: '{odd.sample}' has {odd.measure} {odd.value:.3g}, the others "
             f"{odd.median:.3g} ({odd.distance:+.1f} robust standard deviations)"
         )
+    for drift in found.drifts:
+        told = "drifts" if drift.drifts else "is steady"
+        print(
+            f"{drift.layer} {told} over '{drift.column}': level {drift.level:+.2f} (p {drift.level_p:.2g}), "
+            f"{drift.genes:.0%} of genes with a trend"
+        )
+        if drift.drifts:
+            shares = ", ".join(f"{s:.0%} of it in '{n}'" for n, s in drift.condition.items())
+            order = f"; between the arms lies {shares}" if shares else ""
+            print(f"  name '{drift.column}' in covariates of its contrasts{order}")
     for sex in found.sexes:
         print(
             f"Sex by {', '.join(sex.genes)} in {sex.layer}: {sex.female} female, {sex.male} male, "

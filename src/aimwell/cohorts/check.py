@@ -8,6 +8,7 @@ import pandas as pd
 
 from aimwell.cohorts.cohort import Cohort, FileNote, Layer
 from aimwell.cohorts.design import build_design
+from aimwell.cohorts.drift import DriftCheck, check_drift
 from aimwell.cohorts.quality import (
     Outlier,
     PresenceCheck,
@@ -87,6 +88,7 @@ class CohortCheck:
         presence: Which subjects have which layers.
         outliers: Samples far from the others.
         sexes: What genes of the sex chromosomes say.
+        drifts: What changes over the order of measurement, where the sheet has one.
     """
 
     layers: tuple[LayerCheck, ...]
@@ -97,6 +99,7 @@ class CohortCheck:
     presence: PresenceCheck = field(default_factory=lambda: PresenceCheck("one layer", {}))
     outliers: tuple[Outlier, ...] = ()
     sexes: tuple[SexCheck, ...] = ()
+    drifts: tuple[DriftCheck, ...] = ()
 
 
 def check_cohort(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> CohortCheck:
@@ -123,6 +126,7 @@ def check_cohort(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> Cohor
         presence=check_presence(cohort),
         outliers=tuple(o for n in sorted(cohort.layers) for o in find_outliers(cohort.layers[n])),
         sexes=check_sex(cohort),
+        drifts=check_drift(cohort, contrasts),
     )
 
 

@@ -56,6 +56,7 @@ class Design:
         groups: Of every sample 1 for case, 2 more for the first of two strata. A gene needs two
             observed samples in each group that there is.
         block: Of every sample the block that it errs together with; empty without random blocks.
+        imputed: What missing values were filled in by; empty where nothing was.
     """
 
     contrast: str
@@ -74,6 +75,7 @@ class Design:
     scale: float = 1.0
     groups: tuple[int, ...] = ()
     block: tuple[str, ...] = ()
+    imputed: str = ""
 
     @property
     def samples(self) -> pd.Index:
@@ -297,6 +299,19 @@ def confounding_stain(designs: Mapping[str, Mapping[str, object]]) -> str:
     if not refused:
         return ""
     return f"Confounding was accepted: batch and covariates leave {', '.join(refused)}."
+
+
+def imputation_stain(designs: Mapping[str, Mapping[str, object]]) -> str:
+    """Say in one sentence which contrasts rest on values that were filled in.
+
+    Example:
+        >>> imputation_stain({"a": {"imputed": "knn"}, "b": {"imputed": ""}})
+        "Missing values were filled in: in 'a' by 'knn'."
+    """
+    filled = [
+        f"in '{n}' by '{f['imputed']}'" for n, f in sorted(designs.items()) if f.get("imputed")
+    ]
+    return f"Missing values were filled in: {', '.join(filled)}." if filled else ""
 
 
 def _blocks(sheet: pd.DataFrame, contrast: ContrastSettings) -> pd.DataFrame:

@@ -37,6 +37,8 @@ DETECTION_COLUMNS: Final = ("detection", "detection_p", "detection_q", "at_least
 #: value in the arm that has fewest, and ``weight``, coverage / (coverage + 1/4) where the gene was
 #: tested and else 0: how far a gene's numbers count where genes are averaged.
 COVERAGE_COLUMNS: Final = ("coverage", "weight")
+#: Share of the compared samples whose value was filled in; only in contrasts that asked for it.
+IMPUTED_COLUMN: Final = "imputed"
 #: Columns of every comparison of RNA with protein. ``discordance`` is a z, positive where protein
 #: exceeds what RNA predicts; the parts that layers share or not are those of
 #: ``aimwell.cohorts.sharing``; from ``shift`` on it is protein at equal RNA, see
@@ -123,7 +125,12 @@ def widened(block: pd.DataFrame, genes: pd.Index) -> pd.DataFrame:
     wide = block.reindex(genes)
     wide["observed"] = wide["observed"].eq(True)
     wide["n_observed"] = wide["n_observed"].fillna(0).astype(int)
-    for column, nothing in (("detection", ""), ("coverage", 0.0), ("weight", 0.0)):
+    for column, nothing in (
+        ("detection", ""),
+        ("coverage", 0.0),
+        ("weight", 0.0),
+        ("imputed", 0.0),
+    ):
         if column in wide:
             wide[column] = wide[column].fillna(nothing)
     return wide

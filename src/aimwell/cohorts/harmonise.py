@@ -1,7 +1,7 @@
 """Turn a cohort into evidence per gene: each layer tested on its own, all effects on one scale."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,12 @@ from aimwell.cohorts.evidence import (
     BLOCK_COLUMNS,
     COVERAGE_COLUMNS,
     DETECTION_COLUMNS,
+    IMPUTED_COLUMN,
     Evidence,
     across_blocks,
 )
 from aimwell.cohorts.hidden import find_hidden_batches, with_hidden_batches
+from aimwell.cohorts.imputation import combine_filled, imputation_note
 from aimwell.cohorts.normalise import normalise
 from aimwell.cohorts.pairs import compare_pairs
 from aimwell.cohorts.selection import follow_up
@@ -135,18 +137,19 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> Tested:
         values, weights = ready.values, ready.weights
     else:
         values, design = _on_one_level(values, layer, design)
+    filled = None
     if contrast.test == "survival":
         rows = follow_up(cohort.samples.loc[design.samples], contrast)
         fit, table = None, survival_statistics(values, design, rows)
     else:
         fit, design = _fit(values, design, weights, contrast)
-        peptides = _peptide_counts(layer, fit.genes, contrast, steps)
-        # log values of RNA have lost their counts, and with them the weights; the trend stands in
-        trend = layer.kind == "rna" and layer.unit == "log2"
-        if trend:
+        prior = _prior(layer, fit.genes, contrast, steps)
+        if layer.kind == "rna" and layer.unit == "log2":
             note = f"layer '{layer.name}' holds no counts; precision follows from the level alone"
             design = replace(design, notes=(*design.notes, note))
-        table = moderate(fit, design, trend=trend, peptides=peptides)
+        table = moderate(fit, design, **prior)
+        if contrast.impute:
+            fit, table, design, filled = _with_filled(values, design, contrast, prior)
     steps += _loss_steps(contrast, table)
     detection = None
     if layer.kind == "protein" and contrast.test == "arms" and not contrast.block:
@@ -157,7 +160,44 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> Tested:
             unknown=layer.not_in_every_file,
         )
         steps += _detection_steps(contrast, detection)
-    return Tested(contrast, layer, design, values, fit, table, tuple(steps), detection)
+    return Tested(contrast, layer, design, values, fit, table, tuple(steps), detection, filled)
+
+
+class _Prior(TypedDict):
+    """What the prior variance depends on, as ``moderate`` takes it."""
+
+    trend: bool
+    robust: bool
+    peptides: "pd.Series[float] | None"
+
+
+def _prior(layer: Layer, genes: pd.Index, contrast: ContrastSettings, steps: list[Step]) -> _Prior:
+    asked, auto = contrast.variance, contrast.variance == "auto"
+    # log values of RNA have lost their counts, and with them the weights; the trend stands in
+    trend = asked == "abundance" or (auto and layer.kind == "rna" and layer.unit == "log2")
+    peptides = None
+    if auto or asked == "peptides":
+        peptides = _peptide_counts(layer, genes, contrast, steps)
+    if asked == "peptides" and peptides is None:
+        raise DesignError(
+            f"contrast '{contrast.name}': variance = 'peptides', but the files of layer "
+            f"'{layer.name}' do not say on how many peptides every protein rests; leave it out"
+        )
+    return {"trend": trend, "robust": contrast.robust, "peptides": peptides}
+
+
+def _with_filled(
+    values: pd.DataFrame, design: Design, contrast: ContrastSettings, prior: _Prior
+) -> "tuple[None, pd.DataFrame, Design, pd.Series[float]]":
+    """Test with missing values filled in; no fit is left whose errors could be known."""
+
+    def test(matrix: pd.DataFrame) -> pd.DataFrame:
+        return moderate(fit_linear(matrix, design), design, **prior)
+
+    found = combine_filled(values, contrast.impute, test)
+    note = imputation_note(contrast.impute, values, found)
+    marked = replace(design, notes=(*design.notes, note), imputed=contrast.impute)
+    return None, found.table, marked, found.filled
 
 
 def _fit(
@@ -293,12 +333,16 @@ def _block(item: Tested, genes: pd.Index) -> pd.DataFrame:
     block["weight"] = (block["coverage"] / (block["coverage"] + HALF_WEIGHT)).where(
         block["observed"], 0.0
     )
+    columns = [*BLOCK_COLUMNS, *COVERAGE_COLUMNS]
+    if item.filled is not None:
+        block[IMPUTED_COLUMN] = item.filled.reindex(genes).fillna(0.0)
+        columns.append(IMPUTED_COLUMN)
     if item.detection is None:
-        return block[[*BLOCK_COLUMNS, *COVERAGE_COLUMNS]]
+        return block[columns]
     for column in DETECTION_COLUMNS:
         found = item.detection[column].reindex(genes)
         block[column] = found.fillna("") if column == "detection" else found
-    return block[[*BLOCK_COLUMNS, *COVERAGE_COLUMNS, *DETECTION_COLUMNS]]
+    return block[[*columns, *DETECTION_COLUMNS]]
 
 
 def _coverage(item: Tested) -> "pd.Series[float]":

@@ -20,6 +20,8 @@ class Tested:
         fit: None where the test is no linear model.
         table: Statistics per gene, as ``aimwell.cohorts.differential.moderate`` gives them.
         detection: Test of proteins that an arm lacks; None where there is none.
+        filled: Share of the compared samples whose value was filled in, by gene; None where
+            nothing was.
     """
 
     contrast: ContrastSettings
@@ -30,3 +32,4 @@ class Tested:
     table: pd.DataFrame
     steps: tuple[Step, ...]
     detection: pd.DataFrame | None = None
+    filled: "pd.Series[float] | None" = None

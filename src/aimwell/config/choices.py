@@ -6,11 +6,13 @@ from typing import Final
 
 from aimwell.config.cohort import (
     COHORT_READERS,
+    IMPUTERS,
     NORMALISATIONS,
     PROTEIN_READERS,
     RNA_READERS,
     TABLE_READERS,
     TESTS,
+    VARIANCE_PRIORS,
     ContrastSettings,
     MatrixSettings,
 )
@@ -157,6 +159,7 @@ def _check_contrasts(config: RunConfig, where: str) -> None:
                 "begins the names of columns"
             )
         _check_test(contrast, where)
+        _check_statistics(contrast, config, f"{where}: contrast '{contrast.name}'")
         if contrast.layer not in layers:
             raise ConfigError(
                 f"{where}: contrast '{contrast.name}' names the layer '{contrast.layer}'; "
@@ -171,10 +174,11 @@ _NEEDED: Final = {
     "interaction": ("condition", "case", "control", "stratum", "strata"),
     "survival": ("time", "event"),
 }
+_LINEAR: Final = ("subject", "covariates", "hidden_batches", "block", "robust", "impute")
 _ALLOWED: Final = {
-    "arms": ("subject", "covariates", "hidden_batches", "block"),
-    "slope": ("subject", "covariates", "hidden_batches", "block"),
-    "interaction": ("subject", "covariates", "hidden_batches", "block"),
+    "arms": _LINEAR,
+    "slope": _LINEAR,
+    "interaction": _LINEAR,
     "survival": ("event_level",),
 }
 
@@ -213,6 +217,28 @@ def _check_test(contrast: ContrastSettings, where: str) -> None:
         raise ConfigError(
             f"{at}: contrasts.block and contrasts.{other} exclude each other; leave out one"
         )
+
+
+def _check_statistics(contrast: ContrastSettings, config: RunConfig, at: str) -> None:
+    """Refuse priors and imputers that are not known or do not fit the layer."""
+    for key, found, known in (
+        ("variance", contrast.variance, VARIANCE_PRIORS),
+        ("impute", contrast.impute or IMPUTERS[0], IMPUTERS),
+    ):
+        if found not in known:
+            near = difflib.get_close_matches(found, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"use one of {some(known, 9)}"
+            raise ConfigError(f"{at}: contrasts.{key} = '{found}' is not known; {hint}")
+    if contrast.test == "survival" and contrast.variance != "auto":
+        raise ConfigError(f"{at}: contrasts.variance means nothing to survival; leave it out")
+    kinds = {m.kind for m in config.cohort.matrices if m.layer == contrast.layer}
+    if contrast.impute and kinds != {"protein"}:
+        raise ConfigError(
+            f"{at}: contrasts.impute fills in proteins, and layer '{contrast.layer}' holds RNA, "
+            "of which a zero is a value; leave it out"
+        )
+    if contrast.impute and contrast.block:
+        raise ConfigError(f"{at}: contrasts.impute and contrasts.block exclude each other")
 
 
 def _check_range(where: str, source: GraphSource) -> None:

@@ -39,6 +39,10 @@ PROTEIN_READERS: Final = COHORT_READERS[COHORT_READERS.index("maxquant") :]
 TABLE_READERS: Final = ("deseq2", "limma", "edger", "summary")
 #: What a contrast may ask.
 TESTS: Final = ("arms", "slope", "interaction", "survival")
+#: What may fill in missing values of a contrast; nothing does unless asked.
+IMPUTERS: Final = ("minprob", "downshift", "smallest", "knn")
+#: What the prior variance of a gene depends on.
+VARIANCE_PRIORS: Final = ("auto", "constant", "abundance", "peptides")
 #: How the samples of a layer are brought to one level before a test.
 NORMALISATIONS: Final = ("none", "median", "quantile", "variance_stabilising")
 
@@ -152,6 +156,8 @@ class ContrastSettings:
     ``batch`` and ``covariates`` are columns of the sheet that enter the model; ``where`` keeps the
     samples whose columns have these values.
     ``hidden_batches`` puts common variation that nobody wrote down into the model too.
+    ``variance`` is one of ``VARIANCE_PRIORS``; ``robust`` keeps hypervariable genes out of the
+    prior. ``impute`` is one of ``IMPUTERS`` or empty, which fills in nothing.
     """
 
     name: str
@@ -172,3 +178,6 @@ class ContrastSettings:
     event: str = ""
     event_level: str = ""
     block: str = ""
+    variance: str = "auto"
+    robust: bool = False
+    impute: str = ""

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import pandas as pd
 
 from aimwell.cohorts.cohort import Cohort
-from aimwell.cohorts.design import Design, confounding_stain
+from aimwell.cohorts.design import Design, confounding_stain, imputation_stain
 from aimwell.cohorts.evidence import Evidence
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.cohorts.qc import quality_facts
@@ -118,7 +118,11 @@ class Stages:
                 self.graph, self.known, allow=self.config.graph.allow_leak
             )
             leaked = leak_stain(self.leaks, allow=self.config.graph.allow_leak)
-            stains = (leaked, confounding_stain(self.designs))
+            stains = (
+                leaked,
+                confounding_stain(self.designs),
+                imputation_stain(self.designs),
+            )
             self.stain = " ".join(stain for stain in stains if stain)
             self.evidence = measured.with_genes(self.graph.genes)
             self.task = build_task(
@@ -291,6 +295,7 @@ def design_row(design: Design) -> dict[str, Any]:
         "pairs": design.n_pairs,
         "information_retained": design.information,
         "verdict": design.verdict,
+        "imputed": design.imputed,
         "notes": list(design.notes),
     }
 

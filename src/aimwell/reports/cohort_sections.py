@@ -58,6 +58,7 @@ def measured_sections(
         ],
         "odd": _odd(check),
         "sexes": check["sexes"],
+        "drifts": check.get("drifts", []),
         "swaps": check["swaps"],
         "components": [_components(k, c, labels, drawn) for k, c in enumerate(facts["components"])],
     }
