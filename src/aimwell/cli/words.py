@@ -255,8 +255,8 @@ def _tell_samples(found: "CohortCheck") -> None:
     for drift in found.drifts:
         told = "drifts" if drift.drifts else "is steady"
         print(
-            f"{drift.layer} {told} over '{drift.column}': level {drift.level:+.2f} (p {drift.level_p:.2g}), "
-            f"{drift.genes:.0%} of genes with a trend"
+            f"{drift.layer} {told} over '{drift.column}': level {drift.level:+.2f} "
+            f"(p {drift.level_p:.2g}), {drift.genes:.0%} of genes with a trend"
         )
         if drift.drifts:
             shares = ", ".join(f"{s:.0%} of it in '{n}'" for n, s in drift.condition.items())
