@@ -69,6 +69,7 @@ SECTIONS = {
     "[[known_targets.sources]]": config.LabelSource,
     "[model]": config.ModelSettings,
     "[explain]": config.ExplainSettings,
+    "[audit]": config.AuditSettings,
 }
 
 
@@ -150,6 +151,8 @@ def test_every_file_of_a_run_is_documented() -> None:
         *named,
         "quality.json",
         "checks.json",
+        "audit.json",
+        "audit.parquet",
         "manifest.json",
         "report.html",
         ".stages/",

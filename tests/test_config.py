@@ -114,6 +114,7 @@ def test_every_number_of_a_run_file_has_a_range() -> None:
         "known_targets.check": config.LabelSource,
         "model": config.ModelSettings,
         "explain": config.ExplainSettings,
+        "audit": config.AuditSettings,
     }
     numbers = {
         f"{table}.{item.name}"

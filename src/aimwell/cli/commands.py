@@ -12,6 +12,7 @@ import typer
 
 import aimwell
 from aimwell.cli.answer import Answer
+from aimwell.cli.audit import audit
 from aimwell.cli.graph import graph_app
 from aimwell.cli.options import (
     AcceptConfounding,
@@ -46,6 +47,7 @@ cohort_app = typer.Typer(
 )
 app.add_typer(graph_app, name="graph")
 app.add_typer(cohort_app, name="cohort")
+app.command(epilog="Example:  aimwell audit runs/coad --data ~/databases")(audit)
 
 
 def main() -> None:

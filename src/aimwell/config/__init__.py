@@ -28,7 +28,13 @@ from aimwell.config.knowledge import (
     NameMapping,
 )
 from aimwell.config.reading import config_from, read_config
-from aimwell.config.run import ExplainSettings, ModelSettings, RunConfig, RunSettings
+from aimwell.config.run import (
+    AuditSettings,
+    ExplainSettings,
+    ModelSettings,
+    RunConfig,
+    RunSettings,
+)
 
 __all__ = [
     "COHORT_READERS",
@@ -42,6 +48,7 @@ __all__ = [
     "PRIOR_READERS",
     "SET_READERS",
     "TABLE_READERS",
+    "AuditSettings",
     "CohortSettings",
     "ContrastSettings",
     "ExplainSettings",

@@ -34,6 +34,18 @@ RANGES: Final = {
     "explain.top": "[0, 10000]",
     "explain.steps": "[1, 100000]",
     "explain.max_nodes": "[1, 1000]",
+    "audit.rewires": "[0, 1000]",
+    "audit.label_permutations": "[0, 10000]",
+    "audit.sample_permutations": "[0, 10000]",
+    "audit.sample_bootstraps": "[0, 10000]",
+    "audit.edge_bootstraps": "[0, 10000]",
+    "audit.seeds": "[1, 1000]",
+    "audit.swaps": "[1, 1000]",
+    "audit.dropped_edges": "(0, 1)",
+    "audit.jitter": "(0, 1]",
+    "audit.top": "[1, 100000]",
+    "audit.fdr": "(0, 1)",
+    "audit.known_share": "[0, 1]",
 }
 
 

@@ -44,6 +44,36 @@ class ExplainSettings:
 
 
 @dataclass(frozen=True)
+class AuditSettings:
+    """How often an audit repeats a run with one thing changed, and what it compares it with.
+
+    ``rewires``, ``label_permutations`` and ``sample_permutations`` are draws of the three nulls,
+    ``sample_bootstraps`` and ``edge_bootstraps`` of the resampling; 0 leaves one out. ``seeds`` is
+    the number of networks per fold in each. ``swaps`` is per edge, ``dropped_edges`` a share of
+    them, ``jitter`` a share of the spread of every feature. ``known_share`` is the share of
+    all targets that is known; 0 estimates it. ``positive_controls``, ``negative_controls`` and
+    ``other_targets`` name files with one gene a line.
+    """
+
+    rewires: int = 10
+    label_permutations: int = 20
+    sample_permutations: int = 20
+    sample_bootstraps: int = 10
+    edge_bootstraps: int = 5
+    seeds: int = 1
+    swaps: int = 10
+    dropped_edges: float = 0.1
+    jitter: float = 0.01
+    top: int = 100
+    fdr: float = 0.1
+    known_share: float = 0.0
+    remove_degree: bool = False
+    positive_controls: str = ""
+    negative_controls: str = ""
+    other_targets: str = ""
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything a run depends on besides the bytes of its inputs."""
 
@@ -55,6 +85,7 @@ class RunConfig:
     identifiers: IdentifierSettings = field(default_factory=IdentifierSettings)
     model: ModelSettings = ModelSettings()
     explain: ExplainSettings = ExplainSettings()
+    audit: AuditSettings = AuditSettings()
 
     def path(self, name: str) -> Path:
         """Find an input: absolute as it is, otherwise below ``run.data``."""

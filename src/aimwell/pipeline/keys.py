@@ -1,6 +1,7 @@
 """Which inputs a stage depends on, as one hash."""
 
 import dataclasses
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +53,7 @@ def keys_with(config: RunConfig, files: dict[str, str]) -> Keys:
     settings = {f.name: getattr(config.run, f.name) for f in dataclasses.fields(config.run)}
     drawn = {k: v for k, v in settings.items() if k not in PLACE}
     task = content_hash([graph, evidence, known, check, config.model, drawn])
-    whole = content_hash([task, config.explain, config.run.title])
+    whole = content_hash([task, config.explain, config.audit, config.run.title])
     return Keys(graph, evidence, known, check, task, whole, files)
 
 
@@ -61,6 +62,17 @@ def input_names(config: RunConfig) -> set[str]:
     parts = [config.graph, config.identifiers, config.cohort, config.known_targets]
     many = {m.path for m in config.cohort.matrices if is_many(config.path(m.path))}
     return many | {n for n in _strings(parts) if n and _is_input(config, n)}
+
+
+def input_digests(
+    config: RunConfig, parts: Sequence[object], names: Collection[str]
+) -> dict[str, str]:
+    """Hash those of the named inputs that some parts of the settings need.
+
+    Returns:
+        Name → hash; empty for an input that is not there.
+    """
+    return {n: _digest(config, n) for n in sorted(set(_strings(list(parts))) & set(names))}
 
 
 def _is_input(config: RunConfig, name: str) -> bool:

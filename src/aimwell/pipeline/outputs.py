@@ -16,6 +16,8 @@ import pandas as pd
 import aimwell
 from aimwell.cohorts.activity import graph_activities
 from aimwell.cohorts.evidence import Evidence
+from aimwell.knowledge.leaks import leak_stain
+from aimwell.models.ranking import NETWORK
 from aimwell.pipeline.manifest import FORMAT, MANIFEST
 from aimwell.pipeline.tables import step_rows
 from aimwell.provenance import sha256_of, to_plain, write_atomically, write_json
@@ -24,20 +26,47 @@ from aimwell.reports.export import write_explanation, write_targets
 from aimwell.reports.layer_tables import ACTIVITY, DISCORDANCE, discordance_table, write_tsv
 from aimwell.reports.page import write_report
 from aimwell.trust.checks import check_ranking, leak_check, recovered
+from aimwell.trust.tiers import TARGET_COLUMNS, Quality, assign_tiers
 
 if TYPE_CHECKING:
     from aimwell.pipeline.stages import Stages
+    from aimwell.trust.audit import Audit
 
+#: Where a run was made and what was planted, which an audit needs and no result depends on.
+KEPT: Final = "kept.json"
 PACKAGES: Final = ("torch", "torch-geometric", "captum", "numpy", "scipy", "pandas", "scikit-learn")
 
 
-def write_outputs(stages: "Stages", folder: Path, planted: pd.DataFrame | None) -> None:
+def write_outputs(
+    stages: "Stages",
+    folder: Path,
+    planted: pd.DataFrame | None,
+    audit: "Audit | None" = None,
+) -> None:
     """Write everything that people and programs read.
 
     What an earlier run wrote stays as it was until all is written: a full disk spoils nothing.
+
+    Args:
+        stages: All that was computed.
+        folder: The run folder.
+        planted: Truth of a simulated cohort, for the page.
+        audit: What an audit found; its results join the checks, the targets and the page.
     """
     with publishing(folder) as fresh:
-        _write_all(stages, fresh, planted)
+        _write_all(stages, fresh, planted, audit)
+        if audit:  # targets that were explained later stay: only an audit is added
+            _keep_explanations(folder, fresh)
+    if audit is None:
+        kept = {"data": str(Path(stages.config.run.data).resolve()), "planted": planted}
+        write_json(stages.cache.folder / KEPT, kept)
+
+
+def _keep_explanations(folder: Path, fresh: Path) -> None:
+    (fresh / "explanations").mkdir(exist_ok=True)
+    for path in sorted((folder / "explanations").glob("*")):
+        if not (fresh / "explanations" / path.name).exists():
+            shutil.copy2(path, fresh / "explanations" / path.name)
 
 
 @contextmanager
@@ -95,16 +124,21 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _write_all(stages: "Stages", folder: Path, planted: pd.DataFrame | None) -> None:
+def _write_all(
+    stages: "Stages", folder: Path, planted: pd.DataFrame | None, audit: "Audit | None"
+) -> None:
     ranking, evidence, config = stages.ranking, stages.evidence, stages.config.graph
     drugs = drugs_of(stages)
     checks = [
         leak_check(stages.leaks, allowed=config.allow_leak),
         *check_ranking(stages.task, ranking, stages.evidence, stages.explanations),
+        *(audit.checks if audit else ()),
     ]
+    trust = targets_trust(stages, audit)
     independent = recovered(ranking, stages.check.genes) if stages.check else pd.DataFrame()
     manifest = _manifest(stages)
-    paths = write_targets(folder, ranking, evidence, drugs, stain=stages.stain)
+    paths = write_targets(folder, ranking, evidence, drugs, stain=stages.stain, trust=trust)
+    paths += write_audit(folder, audit) if audit else []
     paths.append(_write_evidence(folder / "evidence.parquet", evidence))
     paths.append(_write_table(folder / "identifiers.tsv", stages.identifiers))
     paths += _write_layer_tables(folder, stages)
@@ -135,17 +169,72 @@ def _write_all(stages: "Stages", folder: Path, planted: pd.DataFrame | None) -> 
             samples={
                 n: s.of(e.gene for e in stages.explanations) for n, s in stages.samples.items()
             },
+            tiers=trust,
+            audit=audit,
         ),
     )
     paths.append(folder / "report.html")
     digests = {p.relative_to(folder).as_posix(): sha256_of(p) for p in paths}
-    write_json(folder / MANIFEST, {**manifest, "outputs": digests})
+    audited = {"audit": audit.settings} if audit else {}
+    write_json(folder / MANIFEST, {**manifest, **audited, "outputs": digests})
 
 
 def versions() -> dict[str, str]:
     """Name the versions of Python, of aimwell and of what computes."""
     packages = {name: metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version(), "aimwell": aimwell.__version__, **packages}
+
+
+def targets_trust(stages: "Stages", audit: "Audit | None") -> pd.DataFrame:
+    """Give every target its tier: that of the audit, or one by what a run itself can tell."""
+    if audit is not None:
+        return audit.genes[[c for c in TARGET_COLUMNS if c in audit.genes]]
+    metrics = stages.ranking.metrics["average_precision"]
+    beats = bool(metrics[NETWORK] > metrics.drop(NETWORK).max())
+    table = stages.ranking.table
+    return assign_tiers(table, stages.evidence, quality_of(stages), beats_ladder=beats)
+
+
+def quality_of(stages: "Stages", leaks: str = "") -> Quality:
+    """Collect what caps the tiers of a run.
+
+    Args:
+        stages: Designs, settings and stains.
+        leaks: What an audit says of labels that the run has seen.
+    """
+    config = stages.config
+    rough = {
+        m.layer
+        for m in config.cohort.matrices
+        if m.kind == "rna" and m.reader in ("matrix", "parquet", "gct") and m.unit != "counts"
+    }
+    allowed = leak_stain(stages.leaks, allow=config.graph.allow_leak)
+    seen = " ".join(s for s in (allowed, stages.told, leaks) if s)
+    return Quality(
+        seen,
+        frozenset(n for n, d in stages.designs.items() if d.get("verdict") == "refuse"),
+        frozenset(c.name for c in config.contrasts if c.layer in rough),
+        frozenset(t.name for t in config.cohort.tables),
+        frozenset(n for n, d in stages.designs.items() if d.get("imputed")),
+    )
+
+
+def write_audit(folder: Path, audit: "Audit") -> list[Path]:
+    """Write ``audit.json`` (what was found) and ``audit.parquet`` (per gene)."""
+    facts = {
+        "checks": audit.checks,
+        "layers": audit.layers.to_dict("records"),
+        "reliability": audit.reliability.to_dict("records"),
+        "rewired": audit.rewired.to_dict("records"),
+        "skipped": audit.skipped,
+        "rules": audit.rules,
+        "settings": audit.settings,
+        "tiers": audit.genes["tier"].value_counts().to_dict(),
+    }
+    write_json(folder / "audit.json", facts)
+    with write_atomically(folder / "audit.parquet") as temporary:
+        audit.genes.rename_axis("hgnc_id").to_parquet(temporary)
+    return [folder / "audit.json", folder / "audit.parquet"]
 
 
 def drugs_of(stages: "Stages") -> dict[str, list[str]]:

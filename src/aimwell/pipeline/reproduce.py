@@ -23,6 +23,7 @@ TABLE: Final = "targets.tsv"
 AUDIT: Final = ("audit.json", "audit.parquet", "checks.json", "report.html", "targets.parquet")
 AUDITED: Final = [
     "tier", "tier_reason", "probability", "null_p", "null_q", "rank_low", "rank_high",
+    "rank_without_degree",
 ]  # fmt: skip
 
 

@@ -44,6 +44,7 @@ from aimwell.pipeline.workers import (
 )
 from aimwell.provenance import content_hash, to_plain
 from aimwell.reports.export import read_explanation
+from aimwell.trust.leakage import label_features
 
 Value = TypeVar("Value")
 #: Evidence, contrast → its design, what became of every name, and the quality of the cohort.
@@ -65,6 +66,7 @@ class Stages:
     """
 
     graph: TargetGraph
+    measured: Evidence
     evidence: Evidence
     designs: Mapping[str, Mapping[str, Any]]
     identifiers: pd.DataFrame
@@ -72,6 +74,7 @@ class Stages:
     samples: Mapping[str, ContrastSamples]
     known: KnownTargets
     leaks: pd.DataFrame
+    told: str
     stain: str
     check: KnownTargets | None
     task: TargetTask
@@ -118,13 +121,7 @@ class Stages:
                 self.graph, self.known, allow=self.config.graph.allow_leak
             )
             leaked = leak_stain(self.leaks, allow=self.config.graph.allow_leak)
-            stains = (
-                leaked,
-                confounding_stain(self.designs),
-                imputation_stain(self.designs),
-            )
-            self.stain = " ".join(stain for stain in stains if stain)
-            self.evidence = measured.with_genes(self.graph.genes)
+            self.measured, self.evidence = measured, measured.with_genes(self.graph.genes)
             self.task = build_task(
                 self.graph,
                 measured,
@@ -133,6 +130,14 @@ class Stages:
                 seed=self.config.run.seed,
                 withheld=self.check.genes if self.check else None,
             )
+            self.told = label_features(self.task, allow=self.config.graph.allow_leak)
+            stains = (
+                leaked,
+                self.told,
+                confounding_stain(self.designs),
+                imputation_stain(self.designs),
+            )
+            self.stain = " ".join(stain for stain in stains if stain)
 
     def keep(self) -> None:
         """Put what was read into the cache."""

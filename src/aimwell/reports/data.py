@@ -14,6 +14,7 @@ from aimwell.trust.check import Check
 
 if TYPE_CHECKING:  # the module of the ranking loads torch, which no page needs
     from aimwell.models.ranking import Ranking
+    from aimwell.trust.audit import Audit
 
 #: Words that keep their capitals when a snake_case name is shown.
 _CAPITALS: Final = {"rna": "RNA", "dna": "DNA", "mrna": "mRNA", "auroc": "AUROC", "gcn": "GCN"}
@@ -61,7 +62,7 @@ class ReportData:
     drugs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     quality: Mapping[str, Any] = field(default_factory=dict)
     tiers: pd.DataFrame = field(default_factory=pd.DataFrame)
-    audit: Any = None
+    audit: "Audit | None" = None
     drug_table: pd.DataFrame = field(default_factory=pd.DataFrame)
     drug_status: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: Mapping[str, ContrastSamples] = field(default_factory=dict)

@@ -31,8 +31,12 @@ def targets_table(
     ranking: "Ranking",
     evidence: Evidence,
     drugs: Mapping[str, Sequence[str]] | None = None,
+    trust: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Join ranking, evidence, drugs and ladder into one row per gene, best first.
+
+    The columns of ``trust`` (tier, its reason, what an audit adds), indexed by gene, follow the
+    degree.
 
     Returns:
         ``rank``, ``symbol``, ``hgnc_id``, scores and intervals, ``is_known``, ``fold``,
@@ -53,6 +57,9 @@ def targets_table(
     frame = table[first].rename_axis(index=None)
     frame["hgnc_id"] = table.index
     frame[rest] = table[rest]
+    if trust is not None:
+        for column in trust.columns:
+            frame[column] = trust[column].reindex(table.index)
     for name, block in evidence.blocks.items():
         for column in ("effect", "q", "z"):
             frame[f"{name}_{column}"] = block[column].reindex(table.index)
@@ -77,12 +84,13 @@ def write_targets(
     drugs: Mapping[str, Sequence[str]] | None = None,
     *,
     stain: str = "",
+    trust: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write ``targets.tsv`` (8 significant digits) and ``targets.parquet`` (full precision).
 
     Every row carries ``stain``, where there is one, in a column of this name.
     """
-    frame = targets_table(ranking, evidence, drugs)
+    frame = targets_table(ranking, evidence, drugs, trust)
     if stain:
         frame["stain"] = stain
     text = io.StringIO()

@@ -50,7 +50,7 @@ def leak_check(leaks: pd.DataFrame, *, allowed: bool) -> Check:
     stain = leak_stain(leaks, allow=allowed)
     gone = f"{len(leaks)} relations, channels or sets with such edges were left out"
     clean = f"edges that encode the known targets; {gone if len(leaks) else 'none was found'}"
-    return Check("leaks", kept, "<= 0", kept == 0, stain or clean)
+    return Check("leaks", kept, "<= 0", kept == 0, stain or clean, group="leakage")
 
 
 def recovered(ranking: Ranking, genes: pd.Index) -> pd.DataFrame:
@@ -86,6 +86,7 @@ def _ladder_check(ranking: Ranking) -> Check:
         lead > 0,
         f"average precision of the network minus that of the best baseline ({rivals.idxmax()}), "
         "on known targets that neither saw",
+        group="ladder",
     )
 
 
@@ -99,6 +100,7 @@ def _degree_check(table: pd.DataFrame) -> Check:
         bool(rho <= 0.5),
         "Spearman correlation of score and number of neighbours over genes without a label: "
         "well-studied genes have more edges",
+        group="bias",
     )
 
 
@@ -112,6 +114,7 @@ def _stability_check(table: pd.DataFrame) -> Check:
         bool(width <= 0.05),
         "median distance between the best and the worst rank that single networks give to the "
         "first 100 genes, as a share of all genes",
+        group="stability",
     )
 
 
@@ -132,6 +135,7 @@ def _missingness_checks(task: TargetTask, evidence: Evidence) -> list[Check]:
                 bool(0.35 <= area <= 0.65),
                 "how well 'was it measured' alone tells known targets from other genes (0.5: not "
                 "at all); the network is not told which values are missing",
+                group="leakage",
             )
         )
     return checks
@@ -151,5 +155,6 @@ def _completeness_check(explanations: Sequence[Explanation]) -> list[Check]:
             median <= 0.01,
             "median gap between the sum of the attributions and the score, as a share of the "
             f"spread of the explained scores (largest: {worst:.3g})",
+            group="explanation",
         )
     ]

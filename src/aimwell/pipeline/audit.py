@@ -1,0 +1,492 @@
+"""Audit a finished run: repeat it with one thing changed, many times, and say what holds."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from aimwell.config import RunConfig
+from aimwell.errors import ConfigError, InputError, RunError, some
+from aimwell.models.training import Member, label_channels, load_network
+from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.explain import restore
+from aimwell.pipeline.keys import input_digests
+from aimwell.pipeline.manifest import read_manifest
+from aimwell.pipeline.outputs import KEPT, quality_of, write_outputs
+from aimwell.pipeline.progress import Progress, Silent
+from aimwell.pipeline.run import STAGES, hold
+from aimwell.pipeline.stages import Stages
+from aimwell.pipeline.workers import in_processes, one_thread
+from aimwell.pipeline.worlds import STAGE, read_scored, score_and_keep
+from aimwell.provenance import content_hash, sha256_of, to_plain
+from aimwell.trust import variants as kinds
+from aimwell.trust.audit import (
+    PARTS,
+    Audit,
+    layer_checks,
+    left_out,
+    null_checks,
+    null_columns,
+    stability_checks,
+)
+from aimwell.trust.bias import annotation_of, check_bias, degree_of, without_degree
+from aimwell.trust.calibration import check_calibration, select
+from aimwell.trust.check import Check
+from aimwell.trust.leakage import check_leakage, seen_labels
+from aimwell.trust.resampling import shake
+from aimwell.trust.rewiring import Rewired, edge_sources, rewire_graph
+from aimwell.trust.sanity import (
+    NEGATIVE,
+    POSITIVE,
+    check_controls,
+    check_pathways,
+    olfactory_receptors,
+    read_controls,
+)
+from aimwell.trust.stability import agreement_checks, ranks_of
+from aimwell.trust.tiers import RULES, Audited, assign_tiers
+from aimwell.trust.transfer import check_other_ranking, check_other_targets
+from aimwell.trust.variants import Scored, Variant, out_of_fold
+
+#: With fewer known targets a metric of them says nothing.
+FEWEST_TARGETS: Final = 5
+#: Parts that need known targets to be measured.
+_BY_TARGETS: Final = ("bias", "calibration", "transfer")
+JITTERS: Final = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class AuditRequest:
+    """What an audit is asked for.
+
+    Attributes:
+        only: Parts of ``PARTS``; empty takes all.
+        rewires: Replaces ``audit.rewires``; -1 leaves it.
+        data: Folder of the measurements; empty takes that of the run, where it is still there.
+        other: Folder of another finished run to compare with; empty for none.
+        jobs: Number of processes.
+    """
+
+    only: tuple[str, ...] = ()
+    rewires: int = -1
+    data: str = ""
+    other: str = ""
+    jobs: int = 2
+
+    def __post_init__(self) -> None:
+        if unknown := [part for part in self.only if part not in PARTS]:
+            raise ConfigError(
+                f"--only takes parts of an audit; '{unknown[0]}' is none of {', '.join(PARTS)}"
+            )
+
+    def wants(self, part: str) -> bool:
+        """Tell whether a part is asked for."""
+        return not self.only or part in self.only
+
+
+def audit_run(
+    folder: Path, request: AuditRequest = AuditRequest(), progress: Progress | None = None
+) -> Audit:
+    """Audit a finished run and write what was found into its folder.
+
+    Every repetition is kept as soon as it is done: an audit that is stopped goes on where it was.
+
+    Args:
+        folder: The run folder.
+        request: Parts, draws, and where the measurements are.
+        progress: Told what is going on.
+
+    Raises:
+        RunError: No finished run, one that was changed, one of another version, or measurements
+            that are not those of the run.
+        InputError: A file that the settings name is not there.
+    """
+    tell = progress or Silent()
+    manifest = read_manifest(folder)
+    _refuse_changed(folder, manifest)
+    other = _other_scores(Path(request.other)) if request.other else None
+    with hold(folder):
+        config, keys = restore(manifest, folder, request.jobs)
+        if request.rewires >= 0:
+            changed = dataclasses.replace(config.audit, rewires=request.rewires)
+            config = dataclasses.replace(config, audit=changed)
+        config, no_data = _with_data(config, folder, dict(manifest["files"]), request)
+        stages = Stages(config, keys, StageCache(folder / STAGES), tell)
+        stages.read()
+        stages.fit()
+        work = _Work(stages, request, no_data)
+        audit = work.audit(other)
+        stages.explain()
+        stages.progress.start("writing the report")
+        write_outputs(stages, folder, _planted(folder), audit)
+    return audit
+
+
+class _Work:
+    """One audit: which worlds it needs, and what follows from them."""
+
+    def __init__(self, stages: Stages, request: AuditRequest, no_data: str) -> None:
+        self.stages, self.request = stages, request
+        self.settings = stages.config.audit
+        self.task = stages.task
+        self.skipped: dict[str, str] = {}
+        self.few = int(stages.task.labels.sum()) < FEWEST_TARGETS
+        self.no_data = no_data
+        self.rewired: list[Rewired] = []
+
+    def audit(self, other: "tuple[str, pd.Series[float]] | None") -> Audit:
+        stages, task = self.stages, self.task
+        scores = out_of_fold(task, stages.members)
+        base = out_of_fold(task, [m for m in stages.members if m.unit.repeat < self.seeds])
+        self._say_few()
+        drawn = self._draw()
+        stages.progress.start("weighing what was found")
+        genes = pd.DataFrame(index=task.genes)
+        checks: list[Check] = []
+        tables: dict[str, pd.DataFrame] = {}
+        leaked = ""
+        with one_thread():
+            if self.wants("leakage"):
+                found = self._leakage()
+                checks += found
+                leaked = " ".join(f"{c.meaning}." for c in seen_labels(found))
+            if self.wants("bias"):
+                checks += check_bias(task, stages.ranking, scores)
+                genes["score_without_degree"] = self._without_degree(scores)
+            if self.wants("nulls"):
+                found, audited = null_checks(task, base, drawn, self.skipped)
+                checks += found
+                genes = genes.join(null_columns(audited))
+            else:
+                gone = dict.fromkeys(kinds.NULLS, "it was not asked for")
+                audited = Audited(pd.DataFrame(index=task.genes), {}, gone)
+            found, intervals = self._stability(scores, base, drawn)
+            checks += found
+            genes = genes.join(intervals)
+            if self.wants("layers"):
+                tables["layers"] = left_out(task, base, drawn, self.settings.top)
+                checks += layer_checks(tables["layers"])
+            if self.wants("transfer"):
+                checks += self._transfer(scores, other)
+            if self.wants("calibration"):
+                checks += self._calibration(scores, genes, tables)
+            if self.wants("sanity"):
+                checks += self._sanity(scores)
+        self._tiers(genes, leaked, audited)
+        return Audit(
+            tuple(checks),
+            genes.reindex(stages.ranking.table.index),
+            tables.get("layers", pd.DataFrame()),
+            tables.get("reliability", pd.DataFrame()),
+            pd.DataFrame([dataclasses.asdict(r) for r in self.rewired]),
+            self.skipped,
+            RULES,
+            {"parts": [p for p in PARTS if self.wants(p)], **to_plain(self.settings)},
+        )
+
+    @property
+    def seeds(self) -> int:
+        """Networks per fold in every repetition; no more than the run has."""
+        return min(self.settings.seeds, self.stages.config.model.seeds)
+
+    def wants(self, part: str) -> bool:
+        """Tell whether a part is asked for and can be done."""
+        return self.request.wants(part) and not (self.few and part in _BY_TARGETS)
+
+    def _say_few(self) -> None:
+        if self.few:
+            n = int(self.task.labels.sum())
+            why = f"{n} known targets, and {FEWEST_TARGETS} are needed to measure anything by them"
+            self.skipped |= {part: why for part in _BY_TARGETS if self.request.wants(part)}
+            self.skipped[kinds.LABELS] = why
+
+    def _draw(self) -> dict[Variant, Scored]:
+        """Score every world that the parts need, those of an earlier call excepted."""
+        stages, jobs = self.stages, self.stages.config.run.jobs
+        settings = dataclasses.replace(self.settings, seeds=self.seeds)
+        cost = [settings.seeds, settings.swaps, settings.dropped_edges]
+        wanted = self._variants()
+        keys = {v: content_hash([stages.keys.task, v, cost]) for v in wanted}
+        todo = [v for v in wanted if not stages.cache.has(STAGE, keys[v])]
+        if todo:
+            stages.progress.start("repeating the run with one thing changed", len(wanted))
+            stages.progress.advance(len(wanted) - len(todo))
+            # measurements are read only where a world needs them
+            for measured in (False, True):
+                part = [v for v in todo if (v.kind in kinds.MEASURED) == measured]
+                calls = [
+                    (
+                        *(stages.config, stages.keys, stages.cache.folder),
+                        *(v, keys[v], settings, measured),
+                    )
+                    for v in part
+                ]
+                for _ in in_processes(score_and_keep, calls, jobs) if calls else ():
+                    stages.progress.advance()
+        elif wanted:
+            stages.progress.reuse("repetitions")
+        found: dict[Variant, Scored] = {}
+        failed: dict[str, list[str]] = {}
+        for variant in wanted:
+            scored = read_scored(stages.cache.folder, keys[variant])
+            if isinstance(scored, str):
+                failed.setdefault(variant.kind, []).append(scored)
+            else:
+                found[variant] = scored
+        for kind, reasons in failed.items():
+            self.skipped[f"{len(reasons)} draws of {kind}"] = reasons[0]
+        return found
+
+    def _variants(self) -> list[Variant]:
+        settings, graph = self.settings, self.stages.graph
+        wanted: list[Variant] = []
+
+        def draws(kind: str, number: int, setting: str) -> None:
+            if number == 0:
+                self.skipped[kind] = f"audit.{setting} is 0"
+            elif kind in kinds.MEASURED and self.no_data:
+                self.skipped[kind] = self.no_data
+            elif kind not in self.skipped:
+                wanted.extend(Variant(kind, i) for i in range(number))
+
+        if self.request.wants("nulls"):
+            self._rewirable()
+            draws(kinds.EDGES, settings.rewires, "rewires")
+            draws(kinds.LABELS, settings.label_permutations, "label_permutations")
+            draws(kinds.SAMPLES, settings.sample_permutations, "sample_permutations")
+        if self.request.wants("stability"):
+            draws(kinds.SUBJECTS, settings.sample_bootstraps, "sample_bootstraps")
+            draws(kinds.THINNED, settings.edge_bootstraps, "edge_bootstraps")
+            wanted.append(Variant(kinds.AGAIN))
+        if self.request.wants("layers"):
+            layers = [*self.stages.measured.blocks, *self.stages.measured.features]
+            wanted += [Variant(kinds.LAYER, 0, name) for name in sorted(layers)]
+            names = sorted(r.name for r in (*graph.gene_relations(), *graph.set_relations()))
+            wanted += [Variant(kinds.RELATION, 0, name) for name in names]
+            sources = edge_sources(graph)
+            if len(sources) > 1:
+                wanted += [Variant(kinds.SOURCE, 0, name) for name in sources]
+        return wanted
+
+    def _rewirable(self) -> None:
+        """Rewire once here, to say which relations cannot be."""
+        rng = np.random.default_rng(self.stages.config.run.seed)
+        _, self.rewired = rewire_graph(self.stages.graph, rng, self.settings.swaps)
+        for one in self.rewired:
+            if one.problem:
+                self.skipped[f"rewiring of '{one.name}'"] = one.problem
+        if all(one.problem for one in self.rewired):
+            self.skipped[kinds.EDGES] = "no relation of the graph can be rewired"
+
+    def _leakage(self) -> list[Check]:
+        table = self.stages.known.table
+        dates = table.groupby("gene")["date"].min() if "date" in table else None
+        return check_leakage(
+            self.task, self.stages.graph, self.stages.measured, self.stages.members, dates
+        )
+
+    def _without_degree(self, scores: np.ndarray) -> np.ndarray:
+        task = self.task
+        fit = ~task.withheld & (task.labels == 0)
+        return without_degree(scores, degree_of(task), annotation_of(task), fit)
+
+    def _stability(
+        self, scores: np.ndarray, base: np.ndarray, drawn: Mapping[Variant, Scored]
+    ) -> tuple[list[Check], pd.DataFrame]:
+        task, members = self.task, self.stages.members
+        numbers = sorted({m.unit.repeat for m in members})
+        repeats = [out_of_fold(task, [m for m in members if m.unit.repeat == r]) for r in numbers]
+        coverage = self.stages.evidence.across["coverage"].reindex(task.genes).to_numpy(float)
+        checks, table = stability_checks(
+            task, base, np.array([*repeats, scores]), drawn, coverage, self.settings
+        )
+        if not self.request.wants("stability"):
+            return [], table
+        shaken = [self._shaken(number) for number in range(JITTERS)]
+        what = f"every feature shaken by {self.settings.jitter:.0%} of its spread"
+        return [*checks, *agreement_checks("jitter", scores, shaken, self.settings.top, what)], (
+            table
+        )
+
+    def _shaken(self, number: int) -> np.ndarray:
+        """Score all genes with the networks of the run and features that are slightly off."""
+        import torch
+
+        task = self.task
+        rng = np.random.default_rng([self.stages.config.run.seed, number])
+        features = [
+            torch.from_numpy(shake(b.values, rng, self.settings.jitter)) for b in task.blocks
+        ]
+        operators = task.wiring.operators
+        moved: list[Member] = []
+        for member in self.stages.members:
+            visible = (task.folds != member.unit.fold) & ~task.withheld
+            with torch.no_grad():
+                inputs = [*features, label_channels(task, visible)]
+                logits = load_network(task, member)(
+                    inputs, [o.weight for o in operators], operators
+                ).numpy()
+            moved.append(dataclasses.replace(member, logits=logits))
+        return out_of_fold(task, moved)
+
+    def _transfer(
+        self, scores: np.ndarray, other: "tuple[str, pd.Series[float]] | None"
+    ) -> list[Check]:
+        task, stages = self.task, self.stages
+        checks: list[Check] = []
+        if stages.check is not None:
+            name = "targets that were kept out"
+            checks += check_other_targets(task, scores, stages.check.genes, name, "> 0.5")
+        if self.settings.other_targets:
+            genes = self._controls(self.settings.other_targets)
+            checks += check_other_targets(task, scores, genes, "targets of another disease")
+        else:
+            self.skipped["targets of another disease"] = "audit.other_targets names no file"
+        if other is not None:
+            checks += check_other_ranking(task, scores, other[1], other[0], self.settings.top)
+        else:
+            self.skipped["another cohort"] = "no other run was named with --with"
+        return checks
+
+    def _controls(self, name: str) -> pd.Index:
+        return read_controls(self.stages.config.path(name), self.stages.graph)
+
+    def _calibration(
+        self, scores: np.ndarray, genes: pd.DataFrame, tables: dict[str, pd.DataFrame]
+    ) -> list[Check]:
+        found, checks = check_calibration(self.task, scores, self.settings.known_share)
+        genes["probability"] = found.probability
+        tables["reliability"] = found.reliability
+        column = "null_p_labels"
+        if column in genes:
+            genes["selected"] = select(genes[column].to_numpy(float), self.settings.fdr)
+            new = genes["selected"] & (self.task.labels == 0)
+            checks.append(
+                Check(
+                    "selected_targets",
+                    float(new.sum()),
+                    meaning=f"new targets chosen so that at most {self.settings.fdr:.0%} of the "
+                    "chosen are expected to stand out by chance: conformal p-values against "
+                    "rankings by permuted known targets, then Benjamini and Hochberg",
+                    group="calibration",
+                )
+            )
+        return checks
+
+    def _sanity(self, scores: np.ndarray) -> list[Check]:
+        graph, settings = self.stages.graph, self.settings
+        controls = {"olfactory receptors": (NEGATIVE, olfactory_receptors(graph))}
+        for sign, name in (
+            (POSITIVE, settings.positive_controls),
+            (NEGATIVE, settings.negative_controls),
+        ):
+            if name:
+                controls[f"genes of {Path(name).name}"] = (sign, self._controls(name))
+        return [
+            *check_controls(self.task, scores, controls),
+            *check_pathways(self.task, graph, scores),
+        ]
+
+    def _tiers(self, genes: pd.DataFrame, leaked: str, audited: Audited) -> None:
+        stages = self.stages
+        metrics = stages.ranking.metrics["average_precision"]
+        table = genes[["rank_high"]].assign(null_p=genes.get("null_p", np.nan))
+        tiers = assign_tiers(
+            table,
+            stages.evidence,
+            quality_of(stages, leaked),
+            beats_ladder=bool(metrics.idxmax() == metrics.index[0]),
+            audited=audited if len(audited.p.columns) else None,
+        )
+        genes.insert(0, "tier", tiers["tier"])
+        genes.insert(1, "tier_reason", tiers["tier_reason"])
+        if self.settings.remove_degree and "score_without_degree" in genes:
+            rest = genes["score_without_degree"].to_numpy(float)
+            genes["rank_without_degree"] = ranks_of(rest)
+
+
+def _refuse_changed(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a run whose files are not those that it wrote."""
+    listed = manifest.get("outputs")
+    if not isinstance(listed, Mapping):
+        raise RunError(f"'{folder}' was not finished; run again into this folder first")
+    changed = [
+        name
+        for name, digest in sorted(listed.items())
+        if not (folder / name).is_file() or sha256_of(folder / name) != digest
+    ]
+    if changed:
+        raise RunError(
+            f"'{folder}' is not as the run wrote it: {some(changed)} changed or gone "
+            f"({len(changed)} in all), and an audit would vouch for what nobody computed. Run "
+            "again into this folder with 'aimwell run', which reuses what it can"
+        )
+
+
+def _with_data(
+    config: RunConfig, folder: Path, files: dict[str, str], request: AuditRequest
+) -> tuple[RunConfig, str]:
+    """Point the settings at the measurements, or say why they cannot be read."""
+    place = request.data or _kept(folder).get("data") or ""
+    run = dataclasses.replace(config.run, data=place or ".")
+    config = dataclasses.replace(config, run=run)
+    if not config.cohort.matrices or not config.contrasts:
+        return config, "the cohort came as finished results, without samples"
+    if not place:
+        return config, "nobody said where the measurements are; name their folder with --data"
+    if not Path(place).is_dir():
+        if request.data:
+            raise InputError(f"there is no folder '{place}'; name that of the inputs with --data")
+        return config, f"the measurements are no longer in '{place}'; name their folder with --data"
+    found = input_digests(config, (config.cohort, config.identifiers), files)
+    missing = sorted(n for n, digest in found.items() if not digest)
+    if missing:
+        if request.data:
+            raise InputError(
+                f"'{place}' lacks {len(missing)} inputs of the run: {some(missing)}; name the "
+                "folder of the inputs with --data"
+            )
+        return config, f"'{place}' lacks {some(missing)}; name the folder of the inputs with --data"
+    changed = sorted(n for n, digest in found.items() if files[n] != digest)
+    if changed:
+        raise RunError(
+            f"{len(changed)} inputs in '{place}' are not those of the run: {some(changed)}; name "
+            "the folder of those with --data, or run again"
+        )
+    return config, ""
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((folder / STAGES / KEPT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _planted(folder: Path) -> pd.DataFrame | None:
+    rows = _kept(folder).get("planted")
+    return pd.DataFrame(rows).drop(columns="index", errors="ignore") if rows else None
+
+
+def _other_scores(folder: Path) -> "tuple[str, pd.Series[float]]":
+    read_manifest(folder)
+    path = folder / "targets.parquet"
+    if not path.is_file():
+        raise RunError(f"'{folder}' lacks targets.parquet; run again into that folder")
+    table = pd.read_parquet(path, columns=["hgnc_id", "score"])
+    return folder.name, table.set_index("hgnc_id")["score"]
+
+
+def parts_of(text: str) -> tuple[str, ...]:
+    """Read parts that commas separate.
+
+    Example:
+        >>> parts_of("bias, nulls")
+        ('bias', 'nulls')
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())
