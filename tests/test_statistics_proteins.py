@@ -373,3 +373,27 @@ def test_a_layer_is_brought_to_one_level_as_its_files_ask(method):
     block = harmonise(Cohort({"protein": layer}, sheet), (XY,))[0].blocks["xy"]
     expected = 1.0 if method == "none" else 0.0
     assert block["log2_fold_change"].mean() == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the package, which compiles itself
+def test_directlfq_gives_the_planted_levels_and_keeps_gaps_missing():
+    pytest.importorskip("directlfq")
+    rng = np.random.default_rng(8)
+    level = rng.normal(0, 1, (8, 6))  # (samples, proteins)
+    owner = np.repeat(np.arange(6), 5)
+    values = 20 + level[:, owner] + rng.normal(0, 2, 30) + rng.normal(0, 0.02, (8, 30))
+    values[rng.random(values.shape) < 0.1] = np.nan
+    values[2, owner == 3] = np.nan
+    values[:4, 20:23] = np.nan  # protein 4: the halves share no peptide
+    values[4:, 23:25] = np.nan
+    names = [f"p{i:02d}" for i in range(30)]
+    frame = pd.DataFrame(values, [f"s{i}" for i in range(8)], names)
+    of = pd.Series([f"P{i}" for i in owner], names)
+    found = roll_up(frame, of, method="directlfq")
+    polished = roll_up(frame, of)
+    pd.testing.assert_series_equal(found.peptides, polished.peptides)
+    pd.testing.assert_frame_equal(found.values.isna(), polished.values.isna())
+    planted = pd.DataFrame(level, frame.index, found.values.columns)
+    for table in (found.values, polished.values):
+        off = (table - planted).drop(columns="P4")
+        assert (off - off.mean()).abs().max(axis=None) < 0.1

@@ -1,5 +1,6 @@
 """From peptides to proteins: Tukey's median polish on log2 values, missing values kept missing."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -7,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aimwell.errors import AlignmentError, some
+from aimwell.errors import AlignmentError, ConfigError, some
 from aimwell.provenance import Step
 
 _MAX_ROUNDS: Final = 20
 #: Rounds end when the residuals fall by less than this share of their sum.
 _TOLERANCE: Final = 1e-4
+#: Samples that directLFQ shifts pair by pair before the others follow; its own default.
+_QUADRATIC: Final = 10
 Array = npt.NDArray[np.float64]
 
 
@@ -31,22 +34,30 @@ class RolledUp:
     steps: tuple[Step, ...] = ()
 
 
-def roll_up(peptides: pd.DataFrame, protein: "pd.Series[str]", layer: str = "protein") -> RolledUp:
+def roll_up(
+    peptides: pd.DataFrame,
+    protein: "pd.Series[str]",
+    layer: str = "protein",
+    method: str = "median_polish",
+) -> RolledUp:
     """Summarise peptides into proteins by median polish (Tukey 1977).
 
     Every protein is fitted as overall level + peptide + sample on its own log2 values, and its
     value in a sample is overall level + sample. Where samples fall into groups that share no
     peptide, their levels cannot be compared: the group with the most values is kept, the others
-    are missing. A peptide that was never seen is left out.
+    are missing. A peptide that was never seen is left out. ``directlfq`` leaves the fit to the
+    package of that name (Ammar 2023, Mol Cell Proteomics 22:100581).
 
     Args:
         peptides: Samples × peptides, log2, NaN is missing.
         protein: Protein of every peptide, indexed by peptide; empty for a peptide that several
             proteins share, which is left out.
         layer: Begins the names of the steps.
+        method: One of ``aimwell.config.cohort.ROLLUPS``.
 
     Raises:
         AlignmentError: A peptide without a row in ``protein``.
+        ConfigError: ``directlfq`` is asked for and not installed.
 
     Example:
         >>> seen = pd.DataFrame({"AAK": [10.0, 11], "CCR": [14.0, 15], "DDK": [9.0, 9]},
@@ -74,11 +85,16 @@ def roll_up(peptides: pd.DataFrame, protein: "pd.Series[str]", layer: str = "pro
     names, first = np.unique(owners[order].astype(str), return_index=True)
     made = np.full((len(values), len(names)), np.nan)
     split: list[str] = []
+    blocks: list[Array] = []
     for j, rows in enumerate(np.split(order, first[1:]) if len(names) else []):
         block, whole = _comparable(array[:, rows].T)
-        made[:, j] = _median_polish(block)
+        blocks.append(block)
+        if method == "median_polish":
+            made[:, j] = _median_polish(block)
         if not whole:
             split.append(str(names[j]))
+    if method == "directlfq" and blocks:
+        made = _direct_lfq(blocks)
     if split:
         why = "samples without a peptide in common with the others are missing for these proteins"
         n = len(names)
@@ -113,6 +129,32 @@ def _comparable(block: Array) -> tuple[Array, bool]:
     if groups == 1:
         return block, True
     return np.where(best, block, np.nan), False
+
+
+def _direct_lfq(blocks: list[Array]) -> Array:
+    """Fit every block of peptides × samples by directLFQ; samples × proteins, log2."""
+    try:
+        from directlfq import config, protein_intensity_estimation
+    except ImportError as error:
+        raise ConfigError(
+            "rollup = 'directlfq' needs directlfq, which is not installed; "
+            "pip install 'aimwell[directlfq]'"
+        ) from error
+    config.COPY_NUMPY_ARRAYS_DERIVED_FROM_PANDAS = True  # pandas 3 lends arrays to read only
+    config.LOG_PROCESSED_PROTEINS = False
+    logging.getLogger("directlfq").setLevel(logging.WARNING)
+    logging.getLogger(protein_intensity_estimation.__name__).setLevel(logging.WARNING)
+    owners = np.repeat(np.arange(len(blocks)), [len(b) for b in blocks])
+    ions = np.arange(len(owners))
+    names = [config.PROTEIN_ID, config.QUANT_ID]
+    index = pd.MultiIndex.from_arrays([owners, ions], names=names)
+    stacked = pd.DataFrame(np.vstack(blocks), index=index)
+    found, _ = protein_intensity_estimation.estimate_protein_intensities(
+        stacked, min_nonan=1, num_samples_quadratic=_QUADRATIC, num_cores=1
+    )
+    table = found.set_index(config.PROTEIN_ID).reindex(range(len(blocks))).to_numpy(float)
+    with np.errstate(divide="ignore"):
+        return np.where(table > 0, np.log2(table), np.nan).T
 
 
 def _median_polish(block: Array) -> Array:

@@ -10,6 +10,7 @@ from aimwell.config.cohort import (
     NORMALISATIONS,
     PROTEIN_READERS,
     RNA_READERS,
+    ROLLUPS,
     TABLE_READERS,
     TESTS,
     VARIANCE_PRIORS,
@@ -89,6 +90,7 @@ def check_choices(config: RunConfig, where: str) -> None:
             ("cohort.matrices.reader", matrix.reader, COHORT_READERS),
             ("cohort.matrices.unit", matrix.unit or UNITS[0], UNITS),
             ("cohort.matrices.normalise", matrix.normalise or "none", NORMALISATIONS),
+            ("cohort.matrices.rollup", matrix.rollup, ROLLUPS),
             ("cohort.matrices.genes_in", matrix.genes_in, ("rows", "columns")),
         ]
         _check_kind(matrix, where)

@@ -43,6 +43,8 @@ TESTS: Final = ("arms", "slope", "interaction", "survival")
 IMPUTERS: Final = ("minprob", "downshift", "smallest", "knn")
 #: What the prior variance of a gene depends on.
 VARIANCE_PRIORS: Final = ("auto", "constant", "abundance", "peptides")
+#: How peptides become proteins.
+ROLLUPS: Final = ("median_polish", "directlfq")
 #: How the samples of a layer are brought to one level before a test.
 NORMALISATIONS: Final = ("none", "median", "quantile", "variance_stabilising")
 
@@ -57,6 +59,7 @@ class MatrixSettings:
     ``names_in`` is the column that names the features where a format has several; ``transcripts``
     a table of transcripts and their genes. ``donor`` and ``cell_type`` are columns of single
     cells, whose counts are added up over each pair of them with at least ``min_cells`` cells.
+    ``rollup`` is one of ``ROLLUPS``, for readers of peptides.
     ``normalise`` is one of ``NORMALISATIONS``; empty is ``median`` for intensities and ``none`` for
     logarithms. ``reference`` is a regular expression for the names of reference channels, to which
     the plexes of isobaric labels are scaled; the first group of ``plex_pattern`` is the plex in a
@@ -79,6 +82,7 @@ class MatrixSettings:
     cell_type: str = ""
     min_cells: int = 10
     normalise: str = ""
+    rollup: str = "median_polish"
     reference: str = ""
     plex_pattern: str = ""
     subject_pattern: str = "^(.*)$"

@@ -111,5 +111,9 @@ def _unread(matrix: MatrixSettings) -> Iterator[tuple[str, str]]:
     for name, readers in READ_BY.items():
         if getattr(matrix, name) and matrix.reader not in readers:
             yield name, f"leave it out, or use one of its readers: {', '.join(readers)}"
+    peptides = matrix.reader == "maxquant_peptides"
+    peptides |= (matrix.reader, matrix.quantity) == ("diann", "precursor")
+    if matrix.rollup != MatrixSettings.rollup and not peptides:
+        yield "rollup", "use reader = 'maxquant_peptides', or 'diann' with quantity = 'precursor'"
     if matrix.quantity and matrix.reader in _ONE_QUANTITY:
         yield "quantity", "leave it out, or name the reader of the format"

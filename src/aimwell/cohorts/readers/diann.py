@@ -72,7 +72,7 @@ def read_report(path: Path, settings: MatrixSettings) -> Measured:
             sieve.drop(bad, f"{name} ≤ {limit:g}", "precursors and runs that are not certain")
     precursors = table.text(table.need("Precursor.Id", "Stripped.Sequence"))
     if chosen == "precursor":
-        return _from_precursors(table, runs, precursors, groups, column, sieve)
+        return _from_precursors(table, (runs, precursors, groups), column, sieve, settings.rollup)
     sieve.require(table.where)
     kept = sieve.kept
     seen = table.numbers(column)[kept]
@@ -115,12 +115,12 @@ def read_pg_matrix(path: Path, settings: MatrixSettings) -> Measured:
 
 def _from_precursors(
     table: VendorTable,
-    runs: "np.ndarray",
-    precursors: "np.ndarray",
-    groups: "np.ndarray",
+    names: "tuple[np.ndarray, np.ndarray, np.ndarray]",
     column: str,
     sieve: Sieve,
+    method: str,
 ) -> Measured:
+    runs, precursors, groups = names
     if found := table.find("Proteotypic"):
         shared = ~table.flags(found)
         sieve.drop(shared, "proteotypic precursors", "shared by several proteins")
@@ -133,7 +133,7 @@ def _from_precursors(
     owners = pd.DataFrame({"g": groups[kept]}, index=precursors[kept])["g"]
     several = owners.groupby(level=0).nunique()
     owner = owners.groupby(level=0).first().where(several == 1, "").astype(str)
-    made = roll_up(wide.mask(wide == 0).transform(np.log2), owner, sieve.layer)
+    made = roll_up(wide.mask(wide == 0).transform(np.log2), owner, sieve.layer, method)
     sieve.steps += made.steps
     return finish(
         made.values.transform(np.exp2),

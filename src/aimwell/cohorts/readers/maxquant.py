@@ -89,7 +89,7 @@ def read_peptides(path: Path, settings: MatrixSettings) -> Measured:
         raise InputError(f"{table.where} holds negative intensities; export the original table")
     logs = peptides.mask(peptides == 0).transform(np.log2)
     owner = pd.Series(np.where(unique, owners, "")[sieve.kept], index=peptides.columns, dtype=str)
-    made = roll_up(logs, owner, settings.layer)
+    made = roll_up(logs, owner, settings.layer, settings.rollup)
     sieve.steps += made.steps
     if not made.values.shape[1]:
         raise InputError(f"{table.where}: no peptide belongs to one protein group alone")
