@@ -70,6 +70,8 @@ SECTIONS = {
     "[model]": config.ModelSettings,
     "[explain]": config.ExplainSettings,
     "[audit]": config.AuditSettings,
+    "[drugs]": config.DrugSettings,
+    "[[drugs.sources]]": config.DrugSource,
 }
 
 
@@ -129,6 +131,7 @@ def literal(value: object) -> str:
         ("[[identifiers.mappings]]", config.MAPPING_READERS),
         ("[[cohort.matrices]]", config.COHORT_READERS),
         ("[[known_targets.sources]]", config.LABEL_READERS),
+        ("[[drugs.sources]]", config.DRUG_LAYER_READERS),
     ],
 )
 def test_every_choice_is_documented(section: str, names: tuple[str, ...]) -> None:

@@ -10,6 +10,12 @@ from aimwell.config.cohort import (
     SheetSettings,
     TableSettings,
 )
+from aimwell.config.drugs import (
+    DRUG_LAYER_READERS,
+    DRUG_READERS,
+    DrugSettings,
+    DrugSource,
+)
 from aimwell.config.knowledge import (
     DEFAULT_CHANNELS,
     EDGE_RELATIONS,
@@ -39,6 +45,8 @@ from aimwell.config.run import (
 __all__ = [
     "COHORT_READERS",
     "DEFAULT_CHANNELS",
+    "DRUG_LAYER_READERS",
+    "DRUG_READERS",
     "EDGE_RELATIONS",
     "ID_TYPES",
     "INTERACTION_READERS",
@@ -51,6 +59,8 @@ __all__ = [
     "AuditSettings",
     "CohortSettings",
     "ContrastSettings",
+    "DrugSettings",
+    "DrugSource",
     "ExplainSettings",
     "FeatureSettings",
     "GraphSettings",

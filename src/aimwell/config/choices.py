@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from aimwell.config.cohort import (
@@ -17,6 +18,7 @@ from aimwell.config.cohort import (
     ContrastSettings,
     MatrixSettings,
 )
+from aimwell.config.drugs import DRUG_LAYER_READERS
 from aimwell.config.knowledge import (
     EDGE_RELATIONS,
     ID_TYPES,
@@ -101,6 +103,9 @@ def check_choices(config: RunConfig, where: str) -> None:
         ]
     for label in (*config.known_targets.sources, *config.known_targets.check):
         choices.append(("known_targets.sources.reader", label.reader, LABEL_READERS))
+    choices += [
+        ("drugs.sources.reader", s.reader, DRUG_LAYER_READERS) for s in config.drugs.sources
+    ]
     _check_days(config, where)
     for key, found, allowed in choices:
         if found not in allowed:
@@ -110,6 +115,35 @@ def check_choices(config: RunConfig, where: str) -> None:
     if not config.known_targets.sources:
         raise ConfigError(f"{where}: known_targets.sources is empty; name at least one source")
     _check_contrasts(config, where)
+    tested = [*(c.name for c in config.contrasts), *(t.name for t in config.cohort.tables)]
+    _check_drugs(config, tested, where)
+
+
+def _check_drugs(config: RunConfig, names: Sequence[str], where: str) -> None:
+    for source in config.drugs.sources:
+        if source.reader != "starter" and not source.path:
+            raise ConfigError(f"{where}: drugs.sources: the reader '{source.reader}' needs 'path'")
+        if source.reader == "chembl" and not source.targets:
+            raise ConfigError(
+                f"{where}: drugs.sources: the reader 'chembl' needs 'targets', its mapping to "
+                "UniProt (chembl_uniprot_mapping.txt)"
+            )
+        if source.reader == "druggable_genes" and not source.druggable_class:
+            raise ConfigError(
+                f"{where}: drugs.sources: the reader 'druggable_genes' needs 'druggable_class', "
+                "what the genes of the list are, such as 'kinase'"
+            )
+    try:
+        re.compile(config.drugs.disease_pattern)
+    except re.error as error:
+        raise ConfigError(
+            f"{where}: drugs.disease_pattern = '{config.drugs.disease_pattern}' is no regular "
+            f"expression: {error}"
+        ) from error
+    if unknown := [name for name in config.drugs.contrasts if name not in names]:
+        raise ConfigError(
+            f"{where}: drugs.contrasts names {some(unknown)}; the run has {some(names, 9)}"
+        )
 
 
 def _check_kind(matrix: MatrixSettings, where: str) -> None:

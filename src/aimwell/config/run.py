@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimwell.config.cohort import CohortSettings, ContrastSettings
+from aimwell.config.drugs import DrugSettings
 from aimwell.config.knowledge import GraphSettings, IdentifierSettings, LabelSettings
 
 
@@ -86,6 +87,7 @@ class RunConfig:
     model: ModelSettings = ModelSettings()
     explain: ExplainSettings = ExplainSettings()
     audit: AuditSettings = AuditSettings()
+    drugs: DrugSettings = field(default_factory=DrugSettings)
 
     def path(self, name: str) -> Path:
         """Find an input: absolute as it is, otherwise below ``run.data``."""

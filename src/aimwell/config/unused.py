@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Final
 
 from aimwell.config.cohort import MatrixSettings
+from aimwell.config.drugs import CLASS_LIST, DRUG_LAYER_READERS, DrugSource
 from aimwell.config.knowledge import (
     INTERACTION_READERS,
     PRIOR_READERS,
@@ -59,6 +60,17 @@ LABEL_READ_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "phase": ("repurposing_hub",),
 }
 
+#: The same of drugs.
+DRUG_READ_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "path": tuple(r for r in DRUG_LAYER_READERS if r != "starter"),
+    "indications": ("drugcentral", "chembl"),
+    "targets": ("chembl",),
+    "druggable_class": (CLASS_LIST,),
+    "release": tuple(r for r in DRUG_LAYER_READERS if r != "starter"),
+    "licence": tuple(r for r in DRUG_LAYER_READERS if r != "starter"),
+    "url": tuple(r for r in DRUG_LAYER_READERS if r != "starter"),
+}
+
 #: Readers of formats that offer one kind of number.
 _ONE_QUANTITY: Final = ("matrix", "parquet", "gct")
 
@@ -83,6 +95,8 @@ def check_unused(config: RunConfig, where: str) -> None:
         *((s, "known_targets.check") for s in known.check),
     ):
         _refuse(label, LABEL_READ_BY, at, where)
+    for drugs in config.drugs.sources:
+        _refuse(drugs, DRUG_READ_BY, "drugs.sources", where)
     names = config.identifiers
     if names.hgnc or config.graph.preset in ("open", "full"):
         return
@@ -95,7 +109,10 @@ def check_unused(config: RunConfig, where: str) -> None:
 
 
 def _refuse(
-    source: GraphSource | LabelSource, read_by: Mapping[str, tuple[str, ...]], at: str, where: str
+    source: GraphSource | LabelSource | DrugSource,
+    read_by: Mapping[str, tuple[str, ...]],
+    at: str,
+    where: str,
 ) -> None:
     for item in fields(source):
         value, readers = getattr(source, item.name), read_by.get(item.name)

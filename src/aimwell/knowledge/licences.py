@@ -7,12 +7,12 @@ from typing import Final, TypeVar
 
 import pandas as pd
 
-from aimwell.config import GraphSource, LabelSource, NameMapping, RunConfig
+from aimwell.config import DrugSource, GraphSource, LabelSource, NameMapping, RunConfig
 from aimwell.errors import GraphError, some
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.provenance import Step
 
-_Licensed = TypeVar("_Licensed", GraphSource, NameMapping, LabelSource)
+_Licensed = TypeVar("_Licensed", GraphSource, NameMapping, LabelSource, DrugSource)
 _VERSION: Final = r"(?: v?\d(?:\.\d)?)?(?: international| unported| universal| deed)?"
 #: Whole licence text, in small letters and with spaces for signs → why it may be used commercially.
 COMMERCIAL: Final = (

@@ -72,7 +72,7 @@ def restore(manifest: Mapping[str, Any], folder: Path, jobs: int) -> tuple[RunCo
         raise RunError(f"'{folder}' was written by another version of aimwell; {again}")
     cache = StageCache(folder / STAGES)
     needed = {"graph": keys.graph, "known-targets": keys.known, "evidence": keys.evidence}
-    needed["samples"] = keys.evidence
+    needed |= {"samples": keys.evidence, "drugs": keys.drugs}
     if config.known_targets.check:
         needed["check-targets"] = keys.check
     if gone := [stage for stage, key in needed.items() if not cache.has(stage, key)]:

@@ -18,6 +18,13 @@ from aimwell.cohorts.activity import graph_activities
 from aimwell.cohorts.evidence import Evidence
 from aimwell.knowledge.leaks import leak_stain
 from aimwell.models.ranking import NETWORK
+from aimwell.pipeline.drugs import (
+    change_contrasts,
+    changes_of,
+    repurposing_of,
+    with_match,
+    write_drugs,
+)
 from aimwell.pipeline.manifest import FORMAT, MANIFEST
 from aimwell.pipeline.tables import step_rows
 from aimwell.provenance import sha256_of, to_plain, write_atomically, write_json
@@ -128,7 +135,10 @@ def _write_all(
     stages: "Stages", folder: Path, planted: pd.DataFrame | None, audit: "Audit | None"
 ) -> None:
     ranking, evidence, config = stages.ranking, stages.evidence, stages.config.graph
-    drugs = drugs_of(stages)
+    layer = stages.drugs
+    changes = changes_of(evidence, change_contrasts(stages.config))
+    drugs = with_match(layer.table, changes)
+    repurposing = repurposing_of(stages.explanations, drugs, changes)
     checks = [
         leak_check(stages.leaks, allowed=config.allow_leak),
         *check_ranking(stages.task, ranking, stages.evidence, stages.explanations),
@@ -137,8 +147,17 @@ def _write_all(
     trust = targets_trust(stages, audit)
     independent = recovered(ranking, stages.check.genes) if stages.check else pd.DataFrame()
     manifest = _manifest(stages)
-    paths = write_targets(folder, ranking, evidence, drugs, stain=stages.stain, trust=trust)
+    paths = write_targets(
+        folder,
+        ranking,
+        evidence,
+        layer.names(),
+        drug_status=layer.genes["status"],
+        stain=stages.stain,
+        trust=trust,
+    )
     paths += write_audit(folder, audit) if audit else []
+    paths += write_drugs(folder, drugs, repurposing, ranking)
     paths.append(_write_evidence(folder / "evidence.parquet", evidence))
     paths.append(_write_table(folder / "identifiers.tsv", stages.identifiers))
     paths += _write_layer_tables(folder, stages)
@@ -164,7 +183,10 @@ def _write_all(
             explanations=stages.explanations,
             independent=independent,
             planted=truth,
-            drugs=drugs,
+            drugs=layer.names(),
+            drug_table=drugs,
+            drug_status=layer.genes,
+            repurposing=repurposing,
             quality=stages.quality,
             samples={
                 n: s.of(e.gene for e in stages.explanations) for n, s in stages.samples.items()
@@ -237,37 +259,20 @@ def write_audit(folder: Path, audit: "Audit") -> list[Path]:
     return [folder / "audit.json", folder / "audit.parquet"]
 
 
-def drugs_of(stages: "Stages") -> dict[str, list[str]]:
-    """Name the drugs of every known target, from the sources of the known targets."""
-    tables = [k.table for k in (stages.known, stages.check) if k is not None]
-    if stages.config.graph.preset == "starter":
-        from aimwell.knowledge.sources.starter import read_starter_drugs
-
-        starter = read_starter_drugs()
-        symbol_to_gene = {s: g for g, s in stages.graph.symbols.items()}
-        named = pd.DataFrame(
-            {"gene": starter["symbol"].map(symbol_to_gene), "detail": starter["drug"]}
-        )
-        tables.append(named.dropna())
-    found: dict[str, set[str]] = {}
-    for table in tables:
-        for gene, detail in zip(table["gene"], table["detail"], strict=True):
-            found.setdefault(str(gene), set()).update(d for d in str(detail).split("|") if d)
-    return {gene: sorted(names) for gene, names in sorted(found.items()) if names}
-
-
 def _manifest(stages: "Stages") -> dict[str, Any]:
     config = stages.config
     sources = (
         *stages.graph.sources,
         *stages.known.sources,
         *(stages.check.sources if stages.check else ()),
+        *stages.drugs.sources,
         *stages.evidence.sources,
     )
     steps = [
         *step_rows("graph", stages.graph.steps),
         *step_rows("known targets", stages.known.steps),
         *step_rows("check targets", stages.check.steps if stages.check else ()),
+        *step_rows("drugs", stages.drugs.steps),
         *step_rows("cohort", stages.evidence.steps),
         *step_rows("task", stages.task.steps),
     ]

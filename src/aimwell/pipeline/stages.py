@@ -21,6 +21,7 @@ from aimwell.config import RunConfig
 from aimwell.errors import some
 from aimwell.explain.explanation import Explanation
 from aimwell.knowledge.build import build_graph, build_known_targets, identifier_table
+from aimwell.knowledge.drugs import DrugLayer, build_drug_layer
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.labels import KnownTargets
@@ -32,6 +33,7 @@ from aimwell.models.task import TargetTask, build_task
 from aimwell.models.training import Member, member_units
 from aimwell.pipeline import outputs, tables
 from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.drugs import load_layer, save_layer
 from aimwell.pipeline.keys import Keys
 from aimwell.pipeline.progress import Progress
 from aimwell.pipeline.workers import (
@@ -77,6 +79,7 @@ class Stages:
     told: str
     stain: str
     check: KnownTargets | None
+    drugs: DrugLayer
     task: TargetTask
     ranking: Ranking
     explanations: list[Explanation]
@@ -116,6 +119,7 @@ class Stages:
                 "samples", keys.evidence, self._samples, tables.save_samples, tables.load_samples
             )
             self._cohort = None  # what is left to do reads no sample
+            self.drugs = self._stage("drugs", keys.drugs, self._drug_layer, save_layer, load_layer)
             # the cache keeps the graph whole: what leaks depends on the known targets
             self.graph, self.leaks = without_leaks(
                 self.graph, self.known, allow=self.config.graph.allow_leak
@@ -248,6 +252,10 @@ class Stages:
         if self._table is None:
             self._table = identifier_table(self.config, self.graph)
         return self._table
+
+    def _drug_layer(self) -> DrugLayer:
+        known = [labels for labels in (self.known, self.check) if labels]
+        return build_drug_layer(self.config, self._identifiers(), self.graph, known)
 
     def _measure(self) -> Measurements:
         cohort = self._cohort = read_cohort(self.config, self._identifiers())

@@ -40,11 +40,17 @@ class ReportData:
             ``null_q``; may be empty.
         audit: What ``aimwell audit`` found, or None where nobody asked it; its ``reliability`` is
             the table behind the calibration plot, ``rules`` and ``skipped`` are told as they are.
-        drug_table: One row per drug and gene: ``gene``, ``drug``, ``action``, ``direction``
-            (inhibits, activates, unknown), ``phase``, ``indication``, ``status``, ``source``,
+        drug_table: One row per drug and gene: ``gene``, ``drug``, ``action``, ``mechanism``,
+            ``direction`` (inhibits, activates, unknown), ``change`` of the gene in cases (up, down,
+            unknown), ``match`` of the two (match, opposed, unknown), ``phase``, ``indication``,
+            ``indicated`` (for the disease of the run: yes, no, unknown), ``status``, ``source``,
             ``licence``; joined to the targets after the ranking, never in it.
-        drug_status: Per gene, indexed by HGNC id: ``status`` (approved, in trials, novel),
-            ``tractability``, ``essential``, ``druggable_class``.
+        drug_status: Per gene, indexed by HGNC id: ``status`` (approved, in trials, novel, unknown,
+            or empty where the run names no source of drugs), ``tractability``, ``essential``,
+            ``druggable_class``.
+        repurposing: Drugs of the genes in the subgraphs of explained targets: ``target``, ``gene``
+            (HGNC ids), ``drug``, ``path`` in words, ``hops``, ``effect_on_target``, ``match`` and
+            the columns of ``drug_table``.
         samples: Contrast → what its samples measured of the explained genes.
 
     Raises:
@@ -65,6 +71,7 @@ class ReportData:
     audit: "Audit | None" = None
     drug_table: pd.DataFrame = field(default_factory=pd.DataFrame)
     drug_status: pd.DataFrame = field(default_factory=pd.DataFrame)
+    repurposing: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: Mapping[str, ContrastSamples] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -32,6 +32,7 @@ def targets_table(
     evidence: Evidence,
     drugs: Mapping[str, Sequence[str]] | None = None,
     trust: pd.DataFrame | None = None,
+    drug_status: "pd.Series[str] | None" = None,
 ) -> pd.DataFrame:
     """Join ranking, evidence, drugs and ladder into one row per gene, best first.
 
@@ -42,7 +43,8 @@ def targets_table(
         ``rank``, ``symbol``, ``hgnc_id``, scores and intervals, ``is_known``, ``fold``,
         ``degree``; ``<contrast>_effect``, ``_q`` and ``_z`` (missing where not observed),
         for proteins ``_detection``, ``_detection_q`` and ``_at_least``; ``discordance``,
-        ``discordance_class``; ``drugs`` joined by ``|``; ``ladder_<scorer>``.
+        ``discordance_class``; ``drugs`` joined by ``|`` and ``drug_status``, where given;
+        ``ladder_<scorer>``.
 
     Raises:
         AlignmentError: A ranked gene has no row in the evidence.
@@ -71,6 +73,8 @@ def targets_table(
             frame[column] = evidence.across[column].reindex(table.index)
     given = drugs or {}
     frame["drugs"] = ["|".join(given.get(str(gene), ())) for gene in table.index]
+    if drug_status is not None:
+        frame["drug_status"] = drug_status.reindex(table.index).fillna("")
     for name in ranking.ladder.columns:
         frame[f"ladder_{name}"] = ranking.ladder[name]
     # equal ranks keep one order, whatever order the rows came in
@@ -83,6 +87,7 @@ def write_targets(
     evidence: Evidence,
     drugs: Mapping[str, Sequence[str]] | None = None,
     *,
+    drug_status: "pd.Series[str] | None" = None,
     stain: str = "",
     trust: pd.DataFrame | None = None,
 ) -> list[Path]:
@@ -90,7 +95,7 @@ def write_targets(
 
     Every row carries ``stain``, where there is one, in a column of this name.
     """
-    frame = targets_table(ranking, evidence, drugs, trust)
+    frame = targets_table(ranking, evidence, drugs, trust, drug_status)
     if stain:
         frame["stain"] = stain
     text = io.StringIO()

@@ -21,6 +21,7 @@ _MECHANISMS: Final = (
     "Target ChEMBL ID",
     "Target Organism",
 )
+_PHASE: Final = "Max Phase"
 _INDICATIONS: Final = (
     "Parent Molecule ChEMBL ID",
     "MESH Heading",
@@ -41,13 +42,18 @@ def read_chembl_mechanisms(
 
     Returns:
         Columns ``drug``, ``molecule`` (ChEMBL id), ``gene`` (accession), ``action``,
-        ``mechanism``; a target of several proteins gives a row for each. And the steps.
+        ``mechanism``, ``phase`` (highest clinical phase, missing where not stated); a target of
+        several proteins gives a row for each. And the steps.
 
     Raises:
         InputError: Another file, or nothing left.
     """
-    table = read_table(path, MECHANISMS, _MECHANISMS, separator=_separator(path, MECHANISMS))
+    separator = _separator(path, MECHANISMS)
+    table = read_table(path, MECHANISMS, _MECHANISMS, separator=separator, optional=(_PHASE,))
+    phase = _phases(table[_PHASE], path) if _PHASE in table else float("nan")
+    table = table[list(_MECHANISMS)]
     table.columns = pd.Index(["molecule", "drug", "mechanism", "action", "target", "organism"])
+    table = table.assign(phase=phase)
     human = table[table["organism"] == organism]
     proteins = _read_mapping(targets)
     joined = human.merge(proteins, on="target")
@@ -57,7 +63,7 @@ def read_chembl_mechanisms(
             f"'{path}' and '{targets}' share no target of '{organism}'; are they of one release?"
         )
     drug = joined["drug"].where(joined["drug"] != "", joined["molecule"])
-    columns = ["drug", "molecule", "gene", "action", "mechanism"]
+    columns = ["drug", "molecule", "gene", "action", "mechanism", "phase"]
     pairs = joined.assign(drug=drug)[columns].drop_duplicates()
     steps = (
         Step(f"{NAME}: mechanisms in {organism}", len(table), len(human), "other organisms"),
@@ -84,14 +90,19 @@ def read_chembl_indications(path: Path) -> pd.DataFrame:
     """
     table = read_table(path, INDICATIONS, _INDICATIONS, separator=_separator(path, INDICATIONS))
     table.columns = pd.Index(["molecule", "mesh", "efo", "phase"])
-    phase = pd.to_numeric(table["phase"].replace("", "-1"), errors="coerce")
-    if phase.isna().any():
-        row = int(phase.isna().to_numpy().argmax())
-        raise InputError(
-            f"'{path}', row {row + 1}: '{table['phase'].iloc[row]}' is no clinical phase (-1 to 4)"
-        )
+    phase = _phases(table["phase"], path).fillna(-1)
     disease = (table["mesh"] + "|" + table["efo"]).str.strip("|")
     return pd.DataFrame({"molecule": table["molecule"], "disease": disease, "phase": phase})
+
+
+def _phases(texts: "pd.Series[str]", path: Path) -> "pd.Series[float]":
+    """Read clinical phases, missing where blank or -1."""
+    phase = pd.to_numeric(texts.replace("", "-1"), errors="coerce")
+    if wrong := (~phase.between(-1, 4)).to_numpy().nonzero()[0].tolist():
+        raise InputError(
+            f"'{path}', row {wrong[0] + 1}: '{texts.iloc[wrong[0]]}' is no clinical phase (-1 to 4)"
+        )
+    return phase.where(phase >= 0)
 
 
 def _read_mapping(path: Path) -> pd.DataFrame:

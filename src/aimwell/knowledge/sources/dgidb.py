@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from aimwell.errors import InputError
@@ -29,6 +30,8 @@ _NEW: Final = (
     "drug_name",
     "drug_claim_name",
 )
+#: Column of the releases since 5.0 that says whether a drug is approved.
+_APPROVED: Final = ("approved",)
 _NONE: Final = frozenset({"", "NULL", "n/a"})
 
 
@@ -42,13 +45,17 @@ def read_dgidb(path: Path, *, stated_only: bool = True) -> tuple[pd.DataFrame, t
 
     Returns:
         Columns ``drug``, ``gene`` (symbol as normalised by DGIdb), ``action``, ``source``
-        (databases, joined by ``|``); one row per drug, gene and action, sorted. And the steps.
+        (databases, joined by ``|``) and ``approved`` (``yes`` where the release says so, else
+        empty); one row per drug, gene and action, sorted. And the steps.
 
     Raises:
         InputError: Another file, or nothing left.
     """
-    table = read_table(path, INTERACTIONS, _OLD, or_else=_NEW, quoted=False)
+    table = read_table(path, INTERACTIONS, _OLD, or_else=_NEW, quoted=False, optional=_APPROVED)
+    approved = table.iloc[:, len(_OLD)].str.upper().eq("TRUE") if len(table.columns) > 6 else False
+    table = table.iloc[:, : len(_OLD)]
     table.columns = pd.Index(["gene", "gene_claim", "source", "action", "drug", "drug_claim"])
+    table = table.assign(approved=np.where(approved, "yes", ""))
     table = table.mask(table.isin(list(_NONE)), "")
     known = table[table["gene"] != ""]
     steps = [
@@ -61,7 +68,7 @@ def read_dgidb(path: Path, *, stated_only: bool = True) -> tuple[pd.DataFrame, t
         )
     ]
     drug = known["drug"].where(known["drug"] != "", known["drug_claim"])
-    pairs = known.assign(drug=drug)[["drug", "gene", "action", "source"]]
+    pairs = known.assign(drug=drug)[["drug", "gene", "action", "source", "approved"]]
     if stated_only:
         stated = pairs[pairs["action"] != ""]
         steps.append(
@@ -70,8 +77,9 @@ def read_dgidb(path: Path, *, stated_only: bool = True) -> tuple[pd.DataFrame, t
         pairs = stated
     if pairs.empty:
         raise InputError(f"'{path}' states the type of no interaction; is it {INTERACTIONS}?")
-    merged = pairs.groupby(["drug", "gene", "action"], as_index=False)["source"].agg(
-        lambda names: "|".join(sorted(set(names) - {""}))
+    merged = pairs.groupby(["drug", "gene", "action"], as_index=False).agg(
+        source=("source", lambda names: "|".join(sorted(set(names) - {""}))),
+        approved=("approved", "max"),
     )
     steps.append(Step(f"{NAME}: distinct interactions", len(pairs), len(merged), "several sources"))
     return pd.DataFrame(merged, dtype=str), tuple(steps)

@@ -225,7 +225,9 @@ def _refuse_status(answer: "httpx.Response", url: str, partial: Path) -> None:
 
 def _continues(answer: "httpx.Response", have: int, state: Mapping[str, Any]) -> bool:
     """True if the answer is the rest of the file that was begun."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+    found = re.fullmatch(
+        r"bytes ([0-9]{1,18})-\d+/([0-9]{1,18}|\*)", answer.headers.get("Content-Range", "")
+    )
     if not found or int(found[1]) != have:
         return False
     return found[2] == "*" or not state.get("total") or int(found[2]) == state["total"]
@@ -235,7 +237,7 @@ def _length(answer: "httpx.Response") -> int:
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         return 0
     text = answer.headers.get("Content-Length", "")
-    return int(text) if text.isdigit() else 0
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
 
 
 def _new_state(answer: "httpx.Response", url: str, total: int) -> dict[str, Any]:
@@ -258,10 +260,10 @@ def _read_state(partial: Path, url: str) -> dict[str, Any]:
 def _retry_after(text: str) -> float:
     """Read seconds or a date; 0 where neither.
 
-    >>> _retry_after("7"), _retry_after("soon"), _retry_after("Wed, 21 Oct 2015 07:28:00 GMT")
+    >>> _retry_after("7"), _retry_after("²"), _retry_after("Wed, 21 Oct 2015 07:28:00 GMT")
     (7.0, 0.0, 0.0)
     """
-    if text.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]{1,18}\s*", text):
         return float(text)
     try:
         moment = email.utils.parsedate_to_datetime(text)

@@ -30,14 +30,14 @@ def read_known_drugs(path: Path) -> pd.DataFrame:
 
     Returns:
         Columns ``gene`` (Ensembl gene), ``drug``, ``disease`` (names; the id where there is no
-        name), ``phase`` (highest clinical phase, 4 is approved) and ``status``; no row twice,
-        sorted.
+        name), ``phase`` (highest clinical phase, 4 is approved), ``status`` (of the trial) and
+        ``mechanism``; no row twice, sorted.
 
     Raises:
         InputError: Another data set, or a phase outside [-1, 4].
     """
     columns = ("drugId", "targetId", "diseaseId", "phase")
-    named = ("prefName", "label", "status")
+    named = ("prefName", "label", "status", "mechanismOfAction")
     table = read_parquet_columns(path, DRUGS, columns, optional=named, numbers=("phase",))
     odd = table["phase"][~table["phase"].between(-1, 4) & table["phase"].notna()]
     if len(odd):
@@ -53,6 +53,7 @@ def read_known_drugs(path: Path) -> pd.DataFrame:
             "disease": table.get("label", empty).replace("", None).fillna(table["diseaseId"]),
             "phase": table["phase"],
             "status": table.get("status", empty).fillna(""),
+            "mechanism": table.get("mechanismOfAction", empty).fillna(""),
         }
     )
     return kept.drop_duplicates().sort_values(list(kept.columns), ignore_index=True)

@@ -17,9 +17,9 @@ def read_repurposing_hub(path: Path) -> pd.DataFrame:
     """Read drugs with their targets (``repurposing_drugs_….txt``, latin-1, ``!`` comments).
 
     Returns:
-        Columns ``drug``, ``phase``, ``gene`` (symbol as written) and ``indication`` (several,
-        joined by ``|``); one row per drug and target, drugs without targets included with an empty
-        gene.
+        Columns ``drug``, ``phase``, ``gene`` (symbol as written), ``indication`` and ``moa`` (what
+        the drug does, of all its targets; both several, joined by ``|``); one row per drug and
+        target, drugs without targets included with an empty gene.
 
     Raises:
         InputError: Another file, or one without any clinical phase.
@@ -33,7 +33,7 @@ def read_repurposing_hub(path: Path) -> pd.DataFrame:
         table.assign(gene=genes)
         .explode("gene", ignore_index=True)
         .rename(columns={"pert_iname": "drug", "clinical_phase": "phase"})[
-            ["drug", "phase", "gene", "indication"]
+            ["drug", "phase", "gene", "indication", "moa"]
         ]
         .astype(str)
     )
