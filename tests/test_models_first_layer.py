@@ -9,6 +9,7 @@ import torch
 
 from aimwell.config import ModelSettings
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models import propagate as propagation
 from aimwell.models import training
 from aimwell.models.first_layer import LabelPaths, arrive, first_layer, pays
 from aimwell.models.folds import family_folds
@@ -99,7 +100,9 @@ def test_it_pays_for_a_few_columns_and_not_for_thousands(task):
 
 
 @pytest.mark.parametrize("sets", [0, 3])
-def test_mixed_messages_agree_with_finite_differences(sets):
+@pytest.mark.parametrize("wide", [1, 64], ids=["one product", "the other"])
+def test_mixed_messages_agree_with_finite_differences(sets, wide, monkeypatch):
+    monkeypatch.setattr(propagation, "WIDE", wide)
     rng = np.random.default_rng(1)
 
     def operator(rows: int, columns: int):

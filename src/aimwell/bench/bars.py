@@ -23,6 +23,8 @@ BENCHES: Final = (
     "identifiers",
     "harmonise",
     "cancer-genes",
+    "training",
+    "scale",
 )
 
 

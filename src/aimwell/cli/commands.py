@@ -181,7 +181,8 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         str,
         typer.Argument(
             metavar="[NAME]",
-            help="One of demo, coad, attribution, graph, identifiers, harmonise, cancer-genes.",
+            help="One of demo, coad, attribution, graph, identifiers, harmonise, cancer-genes, "
+            "training, scale.",
         ),
     ] = "",
     data: Data = "",

@@ -9,12 +9,16 @@ of size edges × hidden is ever made.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
+
+#: Columns from which torch's own product beats MKL's: 24 against 45 ms at 2M arcs and 64 columns,
+#: 17 against 13 ms at 32.
+WIDE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -211,9 +215,9 @@ class _Mix(torch.autograd.Function):
     ) -> Tensor:
         direct, into, out = operators
         n, hidden = state.shape
-        messages = [*(direct.matrix @ state).view(-1, n, hidden)]
+        messages = [*_times(direct.matrix, state).view(-1, n, hidden)]
         if out.shape[0]:
-            messages += [*(out.matrix @ (into.matrix @ state)).view(-1, n, hidden)]
+            messages += [*_times(out.matrix, _times(into.matrix, state)).view(-1, n, hidden)]
         total = state @ own
         for message, weight in zip(messages, through, strict=True):
             total.addmm_(message, weight)
@@ -232,11 +236,19 @@ class _Mix(torch.autograd.Function):
             torch.mm(message.T, gradient, out=to_through[at])
             torch.mm(gradient, weight.T, out=to_messages[at * n : (at + 1) * n])
         height = direct.shape[0]
-        to_state = direct.transposed @ to_messages[:height]
+        to_state = _times(direct.transposed, to_messages[:height])
         if out.shape[0]:
-            to_state += into.transposed @ (out.transposed @ to_messages[height:])
+            to_sets = _times(out.transposed, to_messages[height:])
+            to_state += _times(into.transposed, to_sets)
         to_state.addmm_(gradient, own.T)
         return to_state, state.T @ gradient, to_through, None
+
+
+def _times(matrix: Tensor, features: Tensor) -> Tensor:
+    """Multiply on the faster of two ways: MKL's slows down where rows outgrow its cache."""
+    if features.device.type == "cpu" and features.shape[1] >= WIDE:
+        return torch.sparse.mm(matrix, features, "sum")  # type: ignore[no-any-return]
+    return matrix @ features
 
 
 def sparse_matrix(
