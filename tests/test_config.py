@@ -26,8 +26,10 @@ WHOLE: dict[str, Any] = {
     ],
     "known_targets": {
         "sources": [{"reader": "genes", "genes": ["EGFR"]}],
+        "negatives": [{"reader": "genes", "genes": ["OR1A1"]}],
         "check": [{"reader": "genes", "genes": ["MET"]}],
     },
+    "model": {"objective": "supervised"},
 }
 TEXT = """
 [run]
@@ -111,6 +113,7 @@ def test_every_number_of_a_run_file_has_a_range() -> None:
         "cohort.tables": config.TableSettings,
         "graph": config.GraphSettings,
         "known_targets.sources": config.LabelSource,
+        "known_targets.negatives": config.LabelSource,
         "known_targets.check": config.LabelSource,
         "model": config.ModelSettings,
         "explain": config.ExplainSettings,

@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from aimwell.errors import TaskError
-from aimwell.models.folds import family_folds
+from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.folds import deal_folds, family_folds, inner_split, study_of
 
 
 @st.composite
@@ -75,3 +76,127 @@ def test_too_few_families_with_targets_are_refused_with_counts_and_advice():
         "the 4 known targets fall into 2 gene families; 3 folds need at least 3. "
         "Lower model.folds or name more known targets"
     )
+
+
+# -- kinds of folds
+
+
+@pytest.fixture(scope="module")
+def starter():
+    return read_starter_graph()
+
+
+def is_split(values, groups):
+    """Tell for every group whether its members have more than one value."""
+    by_group = pd.Series(np.asarray(values)).groupby(np.asarray(groups))
+    return by_group.min() != by_group.max()
+
+
+def known_of(graph, every=25):
+    return pd.Index(sorted(graph.genes)[::every])
+
+
+@pytest.mark.parametrize("by", ["family", "complex", "degree", "study"])
+def test_every_kind_of_fold_keeps_groups_whole_and_tests_known_targets(starter, by):
+    known = known_of(starter)
+    folds = deal_folds(by, starter, known, k=3, seed=0)
+    table = folds.table
+    assert not is_split(table["fold"], table["group"]).any()
+    assert all((table.loc[known, "fold"] == f).any() for f in folds.reported)
+    families = starter.nodes["gene"]["family"].astype(str).reindex(table.index)
+    assert not is_split(table["fold"], families).any()
+
+
+def test_folds_by_complex_keep_subunits_together(starter):
+    folds = deal_folds("complex", starter, known_of(starter), k=3, seed=0)
+    members = starter.relations["subunit_of"].edges
+    fold = members["source_id"].map(folds.table["fold"])
+    split = is_split(fold, members["target_id"]).sum()
+    (step,) = folds.steps
+    assert split <= step.rows_in - step.rows_out  # only those that are counted as skipped
+    plain = deal_folds("family", starter, known_of(starter), k=3, seed=0).table["fold"]
+    mixed = is_split(members["source_id"].map(plain), members["target_id"])
+    assert mixed.sum() > split
+
+
+def test_folds_by_degree_are_strata_of_families(starter):
+    folds = deal_folds("degree", starter, known_of(starter), k=3, seed=0)
+    degree = np.log1p(starter.degree().reindex(folds.table.index))
+    mean = degree.groupby(folds.table["group"]).mean()
+    fold = folds.table.groupby("group")["fold"].first()
+    ends = mean.groupby(fold).agg(["min", "max"])
+    assert (ends["max"].to_numpy()[:-1] <= ends["min"].to_numpy()[1:]).all()
+
+
+def test_the_study_holdout_tests_the_least_studied(starter):
+    known = known_of(starter)
+    folds = deal_folds("study", starter, known, k=5, seed=0)
+    assert folds.reported == (0,)
+    assert folds.numbers == (0, 1)
+    study = pd.Series(study_of(starter, folds.table.index), folds.table.index)
+    by_fold = study[known].groupby(folds.table.loc[known, "fold"]).mean()
+    assert by_fold[0] < by_fold[1]
+
+
+def test_folds_by_date_never_let_a_late_family_teach(starter):
+    known = known_of(starter)
+    dates = {g: f"20{10 + i % 10}-01-01" for i, g in enumerate(known)}
+    folds = deal_folds("date", starter, known, k=5, seed=0, dates=dates)
+    early = folds.table.loc[known, "fold"] == 1
+    cut = max(dates[g] for g in known[early])
+    assert all(dates[g] > cut or not early[g] for g in known if dates[g] > cut)
+    assert min(dates[g] for g in known[~early]) <= max(dates.values())
+    assert folds.reported == (0,)
+    assert early.sum() >= len(known) // 3
+
+
+def test_folds_by_date_need_every_date(starter):
+    known = known_of(starter)
+    dates = dict.fromkeys(known[1:], "2015-01-01")
+    with pytest.raises(TaskError, match=rf"1 of {len(known)} have none: '{known[0]}'"):
+        deal_folds("date", starter, known, k=5, seed=0, dates=dates)
+
+
+def test_given_folds_are_taken_and_filled_by_family(starter):
+    known = known_of(starter)
+    families = starter.nodes["gene"]["family"].astype(str)
+    given = pd.Series({g: i % 2 for i, g in enumerate(known)})
+    given = given.groupby(families[known].to_numpy()).transform("first")
+    folds = deal_folds("given", starter, known, k=5, seed=0, given=given)
+    assert folds.table.loc[known, "fold"].equals(given.rename("fold").astype(np.int64))
+    (step,) = folds.steps
+    assert (step.rows_in, step.rows_out) == (len(starter.genes), len(known))
+
+
+def test_given_folds_that_split_a_family_are_refused_as_a_leak(starter):
+    families = starter.nodes["gene"]["family"].astype(str)
+    large = families.value_counts().index[0]
+    pair = families.index[families == large][:2]
+    known = known_of(starter)
+    given = pd.Series({**dict.fromkeys(known, 0), pair[0]: 0, pair[1]: 1})
+    with pytest.raises(TaskError, match="give each other's label away"):
+        deal_folds("given", starter, known, k=2, seed=0, given=given)
+
+
+def test_given_folds_that_leave_out_a_known_target_are_refused(starter):
+    known = known_of(starter)
+    given = pd.Series({g: i % 2 for i, g in enumerate(known[1:])})
+    with pytest.raises(TaskError, match=f"leave out 1 of {len(known)} known targets"):
+        deal_folds("given", starter, known, k=2, seed=0, given=given)
+
+
+def test_known_targets_of_one_family_are_refused_with_what_can_be_done(starter):
+    families = starter.nodes["gene"]["family"].astype(str)
+    known = families.index[families == families.value_counts().index[0]]
+    with pytest.raises(TaskError, match=r"all belong to the family .* model.objective = 'none'"):
+        deal_folds("family", starter, known, k=3, seed=0)
+
+
+def test_an_inner_split_stays_inside_the_training_genes_and_keeps_families_whole(starter):
+    folds = deal_folds("family", starter, known_of(starter), k=3, seed=0)
+    labels, training = folds.table["is_known"].to_numpy().astype(int), folds.array != 0
+    inner = inner_split(folds.table["group"], labels, training, np.random.default_rng(0))
+    assert inner.any()
+    assert not (inner & ~training).any()
+    assert not is_split(inner[training], folds.table["group"].to_numpy()[training]).any()
+    assert 0 < labels[inner].sum() < labels[training].sum()

@@ -45,6 +45,15 @@ EXECUTORS: Final = (
     "slurm://PARTITION",
 )
 UNITS: Final = ("counts", "log2", "log2_ratio", "intensity", "tpm")
+#: What the words of ``[model]`` may be.
+MODEL: Final = {
+    "objective": ("positive_unlabelled", "supervised", "none"),
+    "loss": ("balanced", "non_negative", "ranking"),
+    "folds_by": ("family", "complex", "degree", "study", "date", "given"),
+    "fusion": ("early", "intermediate", "late"),
+    "convolution": ("sum", "attention"),
+    "ladder": ("standard", "full"),
+}
 
 
 def check_choices(config: RunConfig, where: str) -> None:
@@ -101,19 +110,20 @@ def check_choices(config: RunConfig, where: str) -> None:
             ("cohort.tables.kind", table.kind, ("rna", "protein")),
             ("cohort.tables.reader", table.reader, TABLE_READERS),
         ]
-    for label in (*config.known_targets.sources, *config.known_targets.check):
+    labels = config.known_targets
+    for label in (*labels.sources, *labels.negatives, *labels.check):
         choices.append(("known_targets.sources.reader", label.reader, LABEL_READERS))
     choices += [
         ("drugs.sources.reader", s.reader, DRUG_LAYER_READERS) for s in config.drugs.sources
     ]
+    model = config.model
+    choices += [(f"model.{key}", getattr(model, key), allowed) for key, allowed in MODEL.items()]
     _check_days(config, where)
     for key, found, allowed in choices:
         if found not in allowed:
             near = difflib.get_close_matches(found, allowed, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"use one of {some(allowed, 9)}"
             raise ConfigError(f"{where}: {key} = '{found}' is not known; {hint}")
-    if not config.known_targets.sources:
-        raise ConfigError(f"{where}: known_targets.sources is empty; name at least one source")
     _check_contrasts(config, where)
     tested = [*(c.name for c in config.contrasts), *(t.name for t in config.cohort.tables)]
     _check_drugs(config, tested, where)

@@ -199,11 +199,13 @@ class LabelSource:
 class LabelSettings:
     """Known targets to learn from, and others that are kept out to check the result.
 
+    ``negatives`` are genes that are known to be none, for ``model.objective = "supervised"``.
     ``as_of`` leaves out of ``sources`` what was known only after a day such as ``2018-01-01``.
     ``note`` says on the page how far these labels carry.
     """
 
-    sources: tuple[LabelSource, ...]
+    sources: tuple[LabelSource, ...] = ()
+    negatives: tuple[LabelSource, ...] = ()
     check: tuple[LabelSource, ...] = ()
     as_of: str = ""
     note: str = ""

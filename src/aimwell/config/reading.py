@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from aimwell.config.choices import check_choices
+from aimwell.config.objective import check_objective
 from aimwell.config.ranges import check_ranges
 from aimwell.config.run import RunConfig
 from aimwell.config.unused import check_unused
@@ -89,6 +90,7 @@ def config_from(raw: Mapping[str, Any], where: str = "configuration") -> RunConf
     config: RunConfig = _build(RunConfig, raw, where, "")
     check_choices(config, where)
     check_ranges(config, where)
+    check_objective(config, where)
     check_unused(config, where)
     if not config.run.output:
         raise ConfigError(f"{where}: run.output is empty; name the folder of the run")

@@ -22,9 +22,29 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The ensemble of networks."""
+    """What the networks learn, from what, and how.
 
+    ``objective`` is what they learn: ``positive_unlabelled`` tells known targets from unlabelled
+    genes, ``supervised`` from given negatives, ``none`` needs no known targets: it predicts the
+    evidence of a gene from its surroundings. ``loss`` is how unlabelled genes enter: ``balanced``
+    as weak negatives, each side weighing the same, ``non_negative`` by the risk of Kiryo (2017)
+    with a share ``prior`` of hidden targets (0 estimates it), ``ranking`` by pairs. ``folds_by``
+    says what keeps genes together, or, with ``folds_file``, that folds are given. ``fusion`` is
+    how layers come together. ``early_stopping`` is the number of checks without progress after
+    which training stops, on an inner split of the training genes; 0 trains for all epochs.
+    """
+
+    objective: str = "positive_unlabelled"
+    loss: str = "balanced"
+    prior: float = 0.0
     folds: int = 5
+    folds_by: str = "family"
+    folds_file: str = ""
+    fusion: str = "intermediate"
+    compare_fusion: bool = False
+    layers: int = 2
+    convolution: str = "sum"
+    ladder: str = "standard"
     seeds: int = 5
     epochs: int = 60
     hidden: int = 32
@@ -33,6 +53,9 @@ class ModelSettings:
     hide: float = 0.5
     learning_rate: float = 5e-3
     weight_decay: float = 5e-4
+    block_dropout: float = 0.0
+    relation_dropout: float = 0.0
+    early_stopping: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,7 +104,7 @@ class RunConfig:
     run: RunSettings
     cohort: CohortSettings
     contrasts: tuple[ContrastSettings, ...] = ()
-    known_targets: LabelSettings = field(kw_only=True)
+    known_targets: LabelSettings = field(default_factory=LabelSettings)
     graph: GraphSettings = field(default_factory=lambda: GraphSettings(preset="starter"))
     identifiers: IdentifierSettings = field(default_factory=IdentifierSettings)
     model: ModelSettings = ModelSettings()

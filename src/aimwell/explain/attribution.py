@@ -22,7 +22,7 @@ import scipy.sparse as sp
 
 from aimwell.models.propagate import SparseOperator, take_rows
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, label_channels
+from aimwell.models.training import Member, label_channels, visible_blocks
 
 CHUNK = 1 << 17  # numbers per array in the sum over steps: 1 MB, which stays in the cache
 
@@ -53,7 +53,7 @@ class Attribution:
 def network_inputs(task: TargetTask, member: Member) -> list[np.ndarray]:
     """Give every block as the member sees it at prediction, float64; its own fold is hidden."""
     channel = label_channels(task, task.folds != member.unit.fold).numpy()
-    return [b.astype(np.float64) for b in (*(b.values for b in task.blocks), channel)]
+    return [b.astype(np.float64) for b in (*visible_blocks(task, member.unit.fold), channel)]
 
 
 class SharedPath:

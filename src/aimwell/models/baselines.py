@@ -5,12 +5,20 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import TargetTask
 
+#: Scorers where nothing is learned from known targets.
+UNLABELLED_LADDER: Final = (
+    "differential statistic",
+    "degree",
+    "random walk from the evidence",
+    "evidence of the neighbours",
+    "regression: evidence around",
+)
 LADDER: Final = (
     "differential statistic",
     "degree",
@@ -29,11 +37,16 @@ def ladder(task: TargetTask) -> pd.DataFrame:
     The ladder is the largest absolute statistic of the gene (no graph, no labels), its degree,
     regression on how often it is studied (relation degrees and set memberships), a random walk
     with restart from the known targets of the other folds, regression on its evidence, and the
-    same with degree and known targets among its neighbours.
+    same with degree and known targets among its neighbours. Without known targets to learn from it
+    is the statistic, the degree, a walk from the evidence, the evidence of the direct neighbours,
+    and a regression of a gene's evidence on that around it.
 
     Returns:
-        One column per baseline, indexed by gene, shape ``(n, 6)``; higher is better.
+        One column per name in ``LADDER``, or in ``UNLABELLED_LADDER``, indexed by gene; higher is
+        better.
     """
+    if task.objective == "none":
+        return _unlabelled_ladder(task)
     evidence = [b.values for b in task.blocks if b.kind != "graph"]
     own = np.hstack(evidence) if evidence else np.zeros((len(task.genes), 1))
     degree = next(b.values for b in task.blocks if b.kind == "graph")
@@ -55,8 +68,38 @@ def ladder(task: TargetTask) -> pd.DataFrame:
             ("regression: evidence", own),
             ("regression: evidence, degree, neighbour labels", np.hstack([own, degree, near])),
         ):
-            scores[name][test] = _regression(features, labels, ~test & ~task.withheld)[test]
+            scores[name][test] = regression(features, labels, ~test & ~task.withheld)[test]
     return pd.DataFrame(scores, index=task.genes)
+
+
+def _unlabelled_ladder(task: TargetTask) -> pd.DataFrame:
+    """Score every gene without any label: by itself, by its neighbours, by both."""
+    from aimwell.models.surroundings import evidence_strength
+
+    strength, seen = evidence_strength(task)
+    degree = next(b.values for b in task.blocks if b.kind == "graph")
+    n = len(task.genes)
+    direct = _matrix(task.wiring.direct)
+    near = np.asarray((direct @ strength).reshape(-1, n).T)  # (n, direct channels)
+    around = np.hstack([neighbour_labels(task, strength), degree])
+    predicted = np.zeros(n)
+    for fold in np.unique(task.folds):
+        test = task.folds == fold
+        scaler = StandardScaler().fit(around[~test & seen])
+        model = Ridge().fit(scaler.transform(around[~test & seen]), strength[~test & seen])
+        predicted[test] = model.predict(scaler.transform(around[test]))
+    blocks = [b.values[:, b.columns.index("abs_z")] for b in task.blocks if "abs_z" in b.columns]
+    # a walk starts where the evidence is, so it must not be negative
+    start = np.max(blocks, axis=0).astype(float)
+    start -= start.min()
+    scores = (
+        np.max(blocks, axis=0).astype(float),
+        degree[:, 0].astype(float),
+        random_walk(walk_matrix(task), start),
+        near.sum(axis=1),
+        predicted,
+    )
+    return pd.DataFrame(dict(zip(UNLABELLED_LADDER, scores, strict=True)), index=task.genes)
 
 
 def study_intensity(task: TargetTask) -> np.ndarray:
@@ -110,7 +153,7 @@ def _matrix(operator: SparseOperator) -> sp.csr_matrix:
     return sp.csr_matrix(parts, shape=operator.shape)
 
 
-def _regression(features: np.ndarray, labels: np.ndarray, training: np.ndarray) -> np.ndarray:
+def regression(features: np.ndarray, labels: np.ndarray, training: np.ndarray) -> np.ndarray:
     """Fit balanced logistic regression on the training genes; standardised log-odds of all."""
     scaler = StandardScaler().fit(features[training])
     scaled = scaler.transform(features)

@@ -1,4 +1,4 @@
-"""The network: linear block encoders, two typed message-passing layers, a linear head."""
+"""The network: linear block encoders, typed message-passing layers, a linear head."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,12 @@ from aimwell.models.propagate import SparseOperator, mix_messages, propagate
 class TargetNetwork(nn.Module):
     """Score genes from their features, their neighbourhood and known targets around them.
 
-    ``h0 = Σ_b x_b E_b``; ``h_l = relu(BatchNorm(h_(l-1) W_0 + Σ_r A_r h_(l-1) W_r))`` for two
-    layers; score = ``[h0, h1, h2] w + b``. The encoder is linear and without bias and every
+    ``h0 = Σ_b x_b E_b``; ``h_l = relu(BatchNorm(h_(l-1) W_0 + Σ_r A_r h_(l-1) W_r))`` for every
+    layer; score = ``[h0, h1, h2 …] w + b``. The encoder is linear and without bias and every
     ``A_r`` has fixed weights, which are an explicit argument: so the first layer is a polynomial
-    along a straight path of inputs, and every edge can be attributed.
+    along a straight path of inputs, and every edge can be attributed. With attention the arcs that
+    arrive at a gene along one channel share their weight anew, by a softmax over what their ends
+    look like; untrained, every arc keeps its weight.
 
     Args:
         widths: Number of features of each block, the known-target channel last.
@@ -24,10 +26,14 @@ class TargetNetwork(nn.Module):
         hidden: Width of every hidden layer.
         dropout: On the inputs of layer 2 and of the head.
         input_dropout: Share of input columns hidden in a training step.
+        block_dropout: Share of evidence blocks hidden as a whole, so that a missing one is normal.
+        relation_dropout: Share of message channels hidden in a training step.
+        layers: Number of message-passing layers.
+        attention: Whether arcs are weighed by their ends, as in GAT (Veličković 2018).
         seed: Of every draw in training; the initial weights come from torch's own generator.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one for each part
         self,
         widths: Sequence[int],
         n_channels: int,
@@ -36,22 +42,34 @@ class TargetNetwork(nn.Module):
         dropout: float = 0.5,
         input_dropout: float = 0.2,
         seed: int = 0,
+        block_dropout: float = 0.0,
+        relation_dropout: float = 0.0,
+        layers: int = 2,
+        attention: bool = False,
     ) -> None:
         super().__init__()
         self.draw = np.random.default_rng(seed)
         self.encoders = nn.ModuleList(nn.Linear(w, hidden, bias=False) for w in widths)
-        self.own = nn.ParameterList(nn.Parameter(torch.empty(hidden, hidden)) for _ in range(2))
-        self.through = nn.ParameterList(
-            nn.Parameter(torch.empty(n_channels, hidden, hidden)) for _ in range(2)
+        self.own = nn.ParameterList(
+            nn.Parameter(torch.empty(hidden, hidden)) for _ in range(layers)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) for _ in range(2))
-        self.head = nn.Linear(3 * hidden, 1)
+        self.through = nn.ParameterList(
+            nn.Parameter(torch.empty(n_channels, hidden, hidden)) for _ in range(layers)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) for _ in range(layers))
+        self.head = nn.Linear((layers + 1) * hidden, 1)
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.block_dropout = block_dropout
+        self.relation_dropout = relation_dropout
         for own, through in zip(self.own, self.through, strict=True):
             nn.init.xavier_uniform_(own)
             for matrix in through:
                 nn.init.xavier_uniform_(matrix, gain=0.7 / max(n_channels, 1) ** 0.5)
+        # what an arc's two ends say of its weight, per layer and channel; zero changes nothing
+        self.attention = nn.ParameterList(
+            nn.Parameter(torch.zeros(2, n_channels, hidden)) for _ in range(layers * attention)
+        )
 
     def forward(
         self,
@@ -67,13 +85,19 @@ class TargetNetwork(nn.Module):
             operators: Direct, into sets, out of sets, as in ``Wiring.operators``.
         """
         states = [self.encode(blocks)]  # (n, h)
-        for own, through, norm in zip(self.own, self.through, self.norms, strict=True):
+        for layer, norm in enumerate(self.norms):
+            own, through = self.own[layer], self.through[layer]
             state = states[-1]
             if len(states) > 1:
                 state = self.drop(state)
-            total = torch.addmm(state @ own, *self._messages(state, weights, operators, through))
+            arcs = list(weights)
+            if len(self.attention):
+                arcs[0] = self._weigh(state, arcs[0], operators[0], self.attention[layer])
+            if self.training and self.relation_dropout:
+                through = through * self._kept(len(through), self.relation_dropout, through)
+            total = torch.addmm(state @ own, *self._messages(state, arcs, operators, through))
             states.append(torch.relu(norm(total)))
-        joined = torch.cat(states, dim=1)  # (n, 3 h)
+        joined = torch.cat(states, dim=1)  # (n, (layers + 1) h)
         joined = self.drop(joined)
         logits: Tensor = self.head(joined).squeeze(1)
         return logits
@@ -116,6 +140,12 @@ class TargetNetwork(nn.Module):
         logits: Tensor = self.head(joined).squeeze(1)
         return logits
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether ``forward_from`` says what ``forward`` says: two layers of fixed weights."""
+        rates = self.block_dropout or self.relation_dropout
+        return len(self.norms) == 2 and not len(self.attention) and not rates
+
     def drop(self, state: Tensor) -> Tensor:
         """Dropout from one random byte per entry: five times faster than a draw of floats."""
         if not self.training or not self.dropout:
@@ -144,6 +174,29 @@ class TargetNetwork(nn.Module):
         side_by_side = stacked.transpose(0, 1).reshape(n, -1)  # (n, r h)
         return side_by_side, through.reshape(-1, hidden)
 
+    def _weigh(
+        self, state: Tensor, weight: Tensor, operator: SparseOperator, look: Tensor
+    ) -> Tensor:
+        """Share the weight of the arcs at a gene out anew; of a whole channel it stays the same."""
+        n = len(state)
+        row_start = operator.row_start
+        length = row_start[1:] - row_start[:-1]
+        row = torch.repeat_interleave(torch.arange(len(length), device=state.device), length)
+        # both ends of an arc speak for its channel: (r, n) each, looked up per arc
+        near, far = ((look[end] @ state.T).reshape(-1) for end in range(2))
+        asked = near[row] + far[(row // n) * n + operator.column]
+        energy = torch.nn.functional.leaky_relu(asked, 0.2)
+        top = torch.full((len(length),), -torch.inf, dtype=state.dtype, device=state.device)
+        top = top.scatter_reduce(0, row, energy.detach(), "amax")
+        raised = torch.exp(energy - top[row])
+        total = torch.zeros_like(top).index_add(0, row, raised)
+        return weight * raised / total[row] * length[row]
+
+    def _kept(self, number: int, rate: float, like: Tensor) -> Tensor:
+        """Draw what is kept of ``number`` things as factors, shape ``(number, 1, 1)``."""
+        keep = self.draw.random(number) >= rate
+        return torch.from_numpy(keep / (1 - rate)).to(like)[:, None, None]
+
     def kept_columns(self, width: int) -> Tensor:
         """Draw which input columns a training step keeps, as factors of shape ``(width,)``."""
         if not self.training or not self.input_dropout:
@@ -154,8 +207,15 @@ class TargetNetwork(nn.Module):
     def encode(self, blocks: Sequence[Tensor]) -> Tensor:
         """Sum the linear encodings of all blocks, shape ``(n, hidden)``."""
         total = torch.zeros((), dtype=blocks[0].dtype, device=blocks[0].device)
-        for encoder, block in zip(self.encoders, blocks, strict=True):
+        # the last two blocks, degree and known targets, are there whatever was measured
+        kept = [True] * len(blocks)
+        if self.training and self.block_dropout and len(blocks) > 3:
+            measured = self.draw.random(len(blocks) - 2) >= self.block_dropout
+            kept[: len(blocks) - 2] = measured if measured.any() else ~measured
+        for encoder, block, here in zip(self.encoders, blocks, kept, strict=True):
             values = block
+            if not here:
+                continue
             if self.training and self.input_dropout:
                 factor = self.kept_columns(block.shape[1])
                 values = block * factor.to(device=block.device, dtype=block.dtype)

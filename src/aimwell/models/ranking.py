@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from aimwell.errors import AlignmentError, TaskError
+from aimwell.models.surroundings import predicted_evidence
 from aimwell.models.task import TargetTask
 from aimwell.models.training import Member
 
@@ -38,7 +39,11 @@ class Ranking:
             highest of the members, ``rank_low`` and ``rank_high`` the same for ranks (1 is best).
         ladder: Out-of-fold score of every baseline, same index; one column each.
         metrics: One row per scorer (the network and each baseline); columns ``average_precision``,
-            ``auroc``, ``recall_at_100``, ``median_rank`` of the known targets, genome-wide.
+            ``auroc``, ``recall_at_100``, ``median_rank`` of the known targets, genome-wide, over
+            the folds that are reported; empty without known targets.
+        diverged: Networks whose training ran away and whose best step was kept.
+        predicted: Where nothing was learned from known targets, the evidence of every gene as
+            predicted from its surroundings alone, same index as the table.
 
     Raises:
         AlignmentError: Missing columns, or ladder and ranking with different genes.
@@ -47,6 +52,8 @@ class Ranking:
     table: pd.DataFrame
     ladder: pd.DataFrame
     metrics: pd.DataFrame = field(default_factory=pd.DataFrame)
+    diverged: tuple[str, ...] = ()
+    predicted: "pd.Series[float] | None" = None
 
     def __post_init__(self) -> None:
         if missing := [c for c in RANKING_COLUMNS if c not in self.table.columns]:
@@ -92,8 +99,13 @@ def rank_genes(task: TargetTask, members: Sequence[Member], ladder: pd.DataFrame
         index=task.genes,
     ).sort_values("rank")
     scorers = pd.concat([pd.Series(mean, task.genes, name=NETWORK), ladder], axis=1)
-    known = pd.Series(task.labels.astype(bool), task.genes)[~task.withheld]
-    return Ranking(table, ladder.reindex(table.index), measure(scorers, known))
+    known = pd.Series(task.labels.astype(bool), task.genes)[~task.withheld & task.reported]
+    metrics = measure(scorers, known) if known.any() else pd.DataFrame()
+    diverged = tuple(m.unit.name for m in members if m.diverged_at)
+    predicted = None
+    if task.objective == "none":
+        predicted = pd.Series(predicted_evidence(task, members), task.genes).reindex(table.index)
+    return Ranking(table, ladder.reindex(table.index), metrics, diverged, predicted)
 
 
 def measure(scorers: pd.DataFrame, known: "pd.Series[bool]") -> pd.DataFrame:

@@ -3,18 +3,21 @@
 This is the only place where genes become positions; everything before and after is keyed by id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
 from aimwell.cohorts.evidence import Evidence
+from aimwell.config import ModelSettings
 from aimwell.errors import LabelError, TaskError, some
 from aimwell.knowledge.graph import GENE, Relation, TargetGraph
 from aimwell.knowledge.labels import KnownTargets
-from aimwell.models.folds import family_folds
+from aimwell.models.folds import Folds, deal_folds
 from aimwell.models.propagate import SparseOperator, build_operator
 from aimwell.provenance import Step
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from torch_geometric.data import HeteroData
 
 CLIP: Final = 3.0
+#: With fewer known targets, folds would test one or two at a time and learn from as few.
+FEWEST: Final = 5
 EVIDENCE_FEATURES: Final = ("abs_z", "abs_effect", "z", "effect")
 #: Strength of change enters at full scale, direction at a third: with a few dozen known targets a
 #: network should need a reason to care whether a gene goes up or down.
@@ -33,13 +38,15 @@ class Block:
     """One block of node features: its kind, its columns, its values.
 
     ``values`` has shape ``(n, d)``, float32, standardised over the observed genes without looking
-    at labels and clipped to ±3; a missing value is 0, the average gene.
+    at labels and clipped to ±3; a missing value is 0, the average gene. ``observed`` is True where
+    a gene was measured, shape ``(n,)``; None where that is not known.
     """
 
     name: str
     kind: str
     columns: tuple[str, ...]
     values: np.ndarray
+    observed: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,9 @@ class TargetTask:
         steps: What was left out and why.
         negatives: Where a benchmark gives negatives: True for them, shape ``(n,)``; the rest
             without a label is unlabelled. None where every gene without a label is.
+        objective: What networks learn. With ``none`` labels only check the result, and a network
+            never sees the evidence of the genes that it scores.
+        dealt: How the folds were dealt; None where they came from elsewhere.
 
     Raises:
         TaskError: A gene family in two folds, or shapes that differ.
@@ -109,6 +119,8 @@ class TargetTask:
     families: "pd.Series[str]"
     steps: tuple[Step, ...] = field(default=(), compare=False)
     negatives: np.ndarray | None = None
+    objective: str = "positive_unlabelled"
+    dealt: Folds | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         n = len(self.genes)
@@ -123,6 +135,13 @@ class TargetTask:
                 f"{int((split > 1).sum())} gene families are split over folds: "
                 f"{some(split.index[split > 1])}"
             )
+
+    @property
+    def reported(self) -> np.ndarray:
+        """True for genes whose fold counts in the metrics, shape ``(n,)``."""
+        if self.dealt is None:
+            return np.ones(len(self.genes), bool)
+        return np.isin(self.folds, self.dealt.reported)
 
     def positions(self, genes: pd.Index) -> np.ndarray:
         """Positions of genes in this task; unknown genes raise ``TaskError``."""
@@ -151,14 +170,17 @@ class TargetTask:
         return data
 
 
-def build_task(
+def build_task(  # noqa: PLR0913  what a task is made of
     graph: TargetGraph,
     evidence: Evidence,
-    known: KnownTargets,
+    known: KnownTargets | None,
     *,
     folds: int,
     seed: int,
     withheld: pd.Index | None = None,
+    settings: ModelSettings | None = None,
+    negatives: pd.Index | None = None,
+    given_folds: "pd.Series[int] | None" = None,
 ) -> TargetTask:
     """Align graph, evidence and known targets and deal the folds.
 
@@ -166,16 +188,72 @@ def build_task(
         graph: Its genes are the candidates.
         evidence: Genes outside the graph are left out and counted; genes of the graph that were
             not measured stay, with every feature missing.
-        known: Known targets outside the graph are left out and counted.
-        folds: Number of folds, grouped by gene family.
+        known: Known targets outside the graph are left out and counted. None where there are
+            none, for the objective ``none``.
+        folds: Number of folds.
         seed: Breaks ties in the folds.
         withheld: Targets kept out to check the result; a known target among them loses its label.
+        settings: Its ``objective`` and ``folds_by``; the defaults where it is missing.
+        negatives: HGNC ids of genes that are known to be no targets.
+        given_folds: Gene → fold, for ``folds_by = "given"``.
 
     Raises:
-        LabelError: None of the known targets is in the graph.
-        TaskError: The known targets fall into fewer families than folds.
+        LabelError: None of the known targets is in the graph, or too few to learn from and test.
+        TaskError: The known targets fall into fewer families than folds, or the evidence has gaps
+            that it does not admit.
     """
+    model = settings or ModelSettings()
     genes = pd.Index(sorted(graph.genes), name="hgnc_id")
+    inside, steps = _labelled(known, genes, withheld, model.objective)
+    measured = evidence.genes.isin(genes)
+    step = Step(
+        "measured genes in the graph",
+        len(evidence.genes),
+        int(measured.sum()),
+        "not a gene of the graph; kept in evidence.parquet",
+        tuple(evidence.genes[~measured][:3]),
+    )
+    blocks = [_evidence_block(n, evidence, genes) for n in sorted(evidence.blocks)]
+    blocks += [_feature_block(n, evidence, genes) for n in sorted(evidence.features)]
+    blocks.append(_degree_block(graph, genes))
+    dealt = deal_folds(
+        model.folds_by,
+        graph,
+        pd.Index([]) if model.objective == "none" else inside,
+        k=folds,
+        seed=seed,
+        dates=known_since(known),
+        given=given_folds,
+    )
+    wiring = build_wiring(graph, genes)
+    labels = genes.isin(inside)
+    return TargetTask(
+        graph=graph,
+        genes=genes,
+        blocks=tuple(blocks),
+        wiring=wiring,
+        labels=labels.astype(np.int8),
+        withheld=np.asarray(genes.isin([] if withheld is None else withheld)),
+        folds=dealt.array,
+        families=graph.nodes[GENE]["family"].astype(str).reindex(genes),
+        steps=(*steps, step, *dealt.steps, *_oddities(graph, wiring, blocks, labels)),
+        negatives=None if negatives is None else np.asarray(genes.isin(negatives) & ~labels),
+        objective=model.objective,
+        dealt=dealt,
+    )
+
+
+def _labelled(
+    known: KnownTargets | None, genes: pd.Index, withheld: pd.Index | None, objective: str
+) -> tuple[pd.Index, tuple[Step, ...]]:
+    """Find the known targets to learn from, or, without that, those that check the result."""
+    if known is None:
+        if objective != "none":
+            raise LabelError(
+                "there are no known targets to learn from; name some, or rank without any: "
+                "model.objective = 'none'"
+            )
+        return pd.Index([]), ()
     hidden = pd.Index([]) if withheld is None else withheld
     inside = known.genes[known.genes.isin(genes)]
     outside = known.genes.difference(inside)
@@ -191,8 +269,14 @@ def build_task(
             f"all {len(kept_out)} known targets in the graph are also in known_targets.check, "
             "which keeps them out; name known targets that are not"
         )
-    measured = evidence.genes.isin(genes)
-    steps = (
+    if len(inside) < FEWEST and objective != "none":
+        raise LabelError(
+            f"{len(inside)} known targets are left in the graph ({some(inside)}), and {FEWEST} are "
+            "the fewest that can be learned from and tested. What can still be done: rank by the "
+            "evidence around each gene with model.objective = 'none', where known targets only "
+            "check the result; or name more of them"
+        )
+    return inside, (
         Step(
             "known targets in the graph",
             len(known.genes),
@@ -201,35 +285,81 @@ def build_task(
             tuple(outside[:3]),
         ),
         Step(
-            "known targets to learn from",
+            "known targets to learn from" if objective != "none" else "known targets to check with",
             len(known.genes) - len(outside),
             len(inside),
             "kept out of the run as an independent check",
             tuple(kept_out[:3]),
         ),
-        Step(
-            "measured genes in the graph",
-            len(evidence.genes),
-            int(measured.sum()),
-            "not a gene of the graph; kept in evidence.parquet",
-            tuple(evidence.genes[~measured][:3]),
-        ),
     )
-    families = graph.nodes[GENE]["family"].astype(str).reindex(genes)
-    blocks = [_evidence_block(n, evidence, genes) for n in sorted(evidence.blocks)]
-    blocks += [_feature_block(n, evidence, genes) for n in sorted(evidence.features)]
-    blocks.append(_degree_block(graph, genes))
-    return TargetTask(
-        graph=graph,
-        genes=genes,
-        blocks=tuple(blocks),
-        wiring=build_wiring(graph, genes),
-        labels=genes.isin(inside).astype(np.int8),
-        withheld=np.asarray(genes.isin(hidden)),
-        folds=family_folds(families, inside, folds, seed),
-        families=families,
-        steps=steps,
+
+
+def known_since(known: KnownTargets | None) -> dict[str, str]:
+    """Give the day on which every known target first became known, where its sources say."""
+    if known is None:
+        return {}
+    dated = known.table[known.table["date"].fillna("").astype(str) != ""]
+    return {str(g): str(d) for g, d in dated.groupby("gene")["date"].min().items()}
+
+
+def _oddities(
+    graph: TargetGraph, wiring: Wiring, blocks: Sequence[Block], labels: np.ndarray
+) -> tuple[Step, ...]:
+    """Count what a task survives and its reader must know: dead relations, features, parts."""
+    empty = [name for name, r in sorted(graph.relations.items()) if not len(r.edges)]
+    columns = [(f"{b.name} {c}", b.values[:, i]) for b in blocks for i, c in enumerate(b.columns)]
+    flat = [name for name, values in columns if not values.any()]
+    steps = []
+    if empty:
+        why = "without an edge, they carry no message"
+        steps.append(
+            Step(
+                "relations with edges",
+                len(graph.relations),
+                len(graph.relations) - len(empty),
+                why,
+                tuple(empty[:3]),
+            )
+        )
+    if flat:
+        why = "the same for every gene, or never measured: nothing can be learned from them"
+        steps.append(
+            Step(
+                "features that vary",
+                len(columns),
+                len(columns) - len(flat),
+                why,
+                tuple(flat[:3]),
+            )
+        )
+    if labels.any():
+        part = _parts(wiring)
+        reached = np.isin(part, part[labels])
+        genes = pd.Index(sorted(graph.genes))
+        why = "no path leads to them from a known target: labels say nothing about them"
+        steps.append(
+            Step(
+                "genes in a part of the graph with known targets",
+                len(part),
+                int(reached.sum()),
+                why,
+                tuple(genes[~reached][:3]),
+            )
+        )
+    return tuple(steps)
+
+
+def _parts(wiring: Wiring) -> np.ndarray:
+    """Number the connected parts of the graph, sets included, shape ``(n,)``."""
+    n, s = wiring.direct.shape[1], len(wiring.set_ids)
+    arcs = np.repeat(np.arange(wiring.direct.shape[0]), np.diff(wiring.direct.row_start)) % max(
+        n, 1
     )
+    into = np.repeat(np.arange(s), np.diff(wiring.into_sets.row_start)) + n
+    row = np.concatenate([arcs, into])
+    column = np.concatenate([wiring.direct.column.numpy(), wiring.into_sets.column.numpy()])
+    matrix = sp.csr_matrix((np.ones(len(row)), (row, column)), shape=(n + s, n + s))
+    return np.asarray(connected_components(matrix, directed=False)[1][:n])
 
 
 def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
@@ -345,11 +475,17 @@ def _normalise(to: np.ndarray, of: np.ndarray, weight: np.ndarray, n: int) -> np
 
 def _evidence_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
     block = evidence.blocks[name].reindex(genes)
+    observed = block["observed"].eq(True).to_numpy()
+    if (gaps := genes[observed & block[["z", "effect"]].isna().any(axis=1).to_numpy()]).size:
+        raise TaskError(
+            f"contrast '{name}' says that {len(gaps)} genes were observed and gives them no "
+            f"number: {some(gaps)}; mark them as not observed, or fill z and effect"
+        )
     raw = pd.DataFrame({"z": block["z"], "effect": block["effect"]})
     raw["abs_z"], raw["abs_effect"] = raw["z"].abs(), raw["effect"].abs()
     values = standardise(raw[list(EVIDENCE_FEATURES)].to_numpy(float))
     values *= np.array(FEATURE_SCALE, dtype=np.float32)
-    return Block(name, evidence.kinds[name], EVIDENCE_FEATURES, values)
+    return Block(name, evidence.kinds[name], EVIDENCE_FEATURES, values, observed)
 
 
 def _feature_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
@@ -357,7 +493,7 @@ def _feature_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
     columns = tuple(str(c) for c in values.columns)
     # as much weight for the block as for one number, however many columns it has
     scaled = standardise(values.to_numpy(float)) / np.float32(np.sqrt(max(len(columns), 1)))
-    return Block(name, "features", columns, scaled)
+    return Block(name, "features", columns, scaled, values.notna().any(axis=1).to_numpy())
 
 
 def _degree_block(graph: TargetGraph, genes: pd.Index) -> Block:

@@ -1,6 +1,6 @@
 """Fit the members of an ensemble: one network per fold and seed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -12,14 +12,20 @@ from torch import Tensor, nn
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.models.first_layer import LabelPaths, first_layer, pays
+from aimwell.models.folds import inner_split
 from aimwell.models.network import TargetNetwork
 from aimwell.models.task import TargetTask
+from aimwell.models.unlabelled import ranking_risk, task_prior, unlabelled_risk
 
 #: With fewer known targets in training than this, adaptive steps overfit: they move every weight
 #: alike, however little the targets say of it. Plain descent then takes steps ten times as long.
 FEW_TARGETS: Final = 16
 MOMENTUM: Final = 0.9
 DESCENT_RATE: Final = 10
+#: Steps between two looks at how training goes.
+LOOK: Final = 5
+#: A loss this many times the best one is no fluctuation.
+BLOWN_UP: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Member:
         logits: Log-odds of all genes, the labels of the held-out fold hidden, shape ``(n,)``.
         centre, scale: Mean and standard deviation of the logits over the unlabelled genes; they
             put the members of all folds on one scale.
+        diverged_at: Step at which training ran away and the best network before it was kept; 0
+            where it did not.
     """
 
     unit: Unit
@@ -52,6 +60,17 @@ class Member:
     logits: np.ndarray
     centre: float
     scale: float
+    diverged_at: int = 0
+
+    @property
+    def layers(self) -> int:
+        """Number of message-passing layers."""
+        return sum(name.startswith("own.") for name in self.parameters)
+
+    @property
+    def is_polynomial(self) -> bool:
+        """Whether two fixed-weight layers make it, so that the exact explanation holds."""
+        return self.layers == 2 and not any(k.startswith("attention.") for k in self.parameters)
 
     @property
     def scores(self) -> np.ndarray:
@@ -64,6 +83,7 @@ class Member:
             "unit": np.array([self.unit.fold, self.unit.repeat]),
             "logits": self.logits,
             "calibration": np.array([self.centre, self.scale]),
+            "diverged": np.array([self.diverged_at]),
             **{f"parameter.{k}": v for k, v in self.parameters.items()},
         }
 
@@ -74,13 +94,21 @@ class Member:
             Unit(*(int(v) for v in arrays["unit"])),
             {k.removeprefix("parameter."): v for k, v in arrays.items() if k.startswith("para")},
             arrays["logits"],
-            *(float(v) for v in arrays["calibration"]),
+            float(arrays["calibration"][0]),
+            float(arrays["calibration"][1]),
+            int(arrays["diverged"][0]),
         )
 
 
-def member_units(settings: ModelSettings) -> list[Unit]:
-    """List every fit of the ensemble, folds outermost."""
-    return [Unit(f, r) for f in range(settings.folds) for r in range(settings.seeds)]
+def member_units(settings: ModelSettings, folds: Sequence[int] | None = None) -> list[Unit]:
+    """List every fit of the ensemble, folds outermost.
+
+    Args:
+        settings: Its ``folds`` and ``seeds``.
+        folds: The folds of the task, where they are not ``settings.folds`` in number.
+    """
+    numbers = range(settings.folds) if folds is None else folds
+    return [Unit(f, r) for f in numbers for r in range(settings.seeds)]
 
 
 def known_channel(labels: np.ndarray, visible: np.ndarray, shown: float = 1.0) -> Tensor:
@@ -104,13 +132,27 @@ def label_channels(task: TargetTask, visible: np.ndarray, shown: float = 1.0) ->
 
     Returns:
         Shape ``(n, 1)``, the known targets; with given negatives ``(n, 2)``, 1 in the first column
-        for a known target, in the second for a negative.
+        for a known target, in the second for a negative. Zero where nothing is learned from labels.
     """
+    if task.objective == "none":
+        return torch.zeros(len(task.genes), 1)
     if task.negatives is None:
         # the channel is scaled by how many targets are visible, so half of the share is in it
         return known_channel(task.labels * visible, visible, shown**0.5)
     values = np.stack([visible & (task.labels == 1), visible & task.negatives], axis=1) / shown
     return torch.from_numpy(values.astype(np.float32))
+
+
+def visible_blocks(task: TargetTask, fold: int) -> list[np.ndarray]:
+    """Give the feature blocks as the networks of a fold see them at prediction.
+
+    Without known targets to learn from, a gene is scored by what surrounds it: the networks of its
+    fold never see its own evidence, so nothing of it can come back through its neighbours.
+    """
+    if task.objective != "none":
+        return [b.values for b in task.blocks]
+    visible = (task.folds != fold)[:, None].astype(np.float32)
+    return [b.values if b.kind == "graph" else b.values * visible for b in task.blocks]
 
 
 @contextmanager
@@ -133,11 +175,12 @@ class Inputs:
     Args:
         task: Features and operators.
         labelled: True for the genes whose label may be shown, shape ``(n,)``.
+        plain: Whether the network is such that the first layer can be worked out once.
     """
 
-    def __init__(self, task: TargetTask, labelled: np.ndarray) -> None:
+    def __init__(self, task: TargetTask, labelled: np.ndarray, *, plain: bool = True) -> None:
         self.task, self.operators = task, task.wiring.operators
-        self.layer = first_layer(task) if pays(task) else None
+        self.layer = first_layer(task) if plain and pays(task) else None
         self.paths = LabelPaths.cut(task, labelled)
 
     def logits(self, network: TargetNetwork, channels: Tensor) -> Tensor:
@@ -153,22 +196,95 @@ class Inputs:
 
 @one_torch_thread()
 def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int) -> Member:
-    """Fit one network without the labels of one fold.
+    """Fit one network without the labels of one fold, by the objective of the task.
 
-    Every step shows a random part of the training targets as input and takes the loss on the
-    hidden rest against the unlabelled genes, each side weighing the same: unlabelled genes are
-    weak negatives, never facts. Genes of the held-out fold take no part in the loss.
+    From positives and unlabelled genes, every step shows a random part of the training targets as
+    input and takes the loss on the hidden rest against the unlabelled genes: these are weak
+    negatives, never facts. Genes of the held-out fold take no part in the loss.
 
     Args:
-        task: Graph, features, labels and folds.
+        task: Graph, features, labels, folds and objective.
         unit: The fold to hold out and the number of the repeat.
         settings: Sizes and rates.
         seed: With the unit it fixes every random draw.
 
     Raises:
-        TaskError: Training diverged.
+        TaskError: Training diverged before anything was learned.
+    """
+    if task.objective == "none":
+        from aimwell.models.surroundings import fit_surroundings
+
+        return fit_surroundings(task, unit, settings, seed)
+    if task.objective == "supervised":
+        from aimwell.models.supervised import Recipe, fit_supervised
+
+        sizes = (settings.epochs, settings.hidden, settings.hide)
+        rates = (settings.dropout, settings.input_dropout)
+        recipe = Recipe(
+            *sizes,
+            *rates,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+        return fit_supervised(task, unit, recipe, seed)
+    if settings.fusion == "late":
+        from aimwell.models.fusion import fit_late
+
+        return fit_late(task, unit, settings, seed)
+    return fit_unlabelled(task, unit, settings, seed)
+
+
+def fit_unlabelled(
+    task: TargetTask,
+    unit: Unit,
+    settings: ModelSettings,
+    seed: int,
+    left_out: np.ndarray | None = None,
+) -> Member:
+    """Fit one network from known targets and unlabelled genes.
+
+    Args:
+        task, unit, settings, seed: As for ``fit_member``.
+        left_out: True for further genes that take no part in the loss and show no label, shape
+            ``(n,)``.
     """
     draw = np.random.SeedSequence([seed, unit.fold, unit.repeat]).generate_state(2)
+    network = new_network(task, settings, draw)
+    training = (task.folds != unit.fold) & ~task.withheld
+    if left_out is not None:
+        training &= ~left_out
+    validation = np.zeros(len(training), bool)
+    if settings.early_stopping:
+        # a draw of its own: a network must not depend on whether it was stopped
+        inner = np.random.default_rng(np.random.SeedSequence([int(draw[1]), 1]))
+        validation = inner_split(task.families, task.labels, training, inner)
+    inputs = Inputs(task, training & (task.labels == 1), plain=network.is_plain)
+    learner = _Learner(task, settings, network, inputs, training & ~validation, unit)
+    diverged = learner.learn(validation)
+    labels = np.where(training, task.labels, 0)
+    channel = known_channel(labels, labels.astype(bool))
+    logits = settle(network, lambda: inputs.logits(network, channel))
+    if not np.isfinite(logits).all():
+        raise TaskError(learner.refusal(settings.epochs))
+    return member_of(unit, network, logits, labels == 0, diverged)
+
+
+def member_of(
+    unit: Unit, network: TargetNetwork, logits: np.ndarray, rest: np.ndarray, diverged: int = 0
+) -> Member:
+    """Freeze a network; ``rest`` is True for the genes whose scores set the scale."""
+    return Member(
+        unit,
+        {k: v.detach().numpy().copy() for k, v in network.state_dict().items()},
+        logits,
+        float(logits[rest].mean()),
+        float(max(logits[rest].std(), 1e-6)),
+        diverged,
+    )
+
+
+def new_network(task: TargetTask, settings: ModelSettings, draw: np.ndarray) -> TargetNetwork:
+    """Make an untrained network for a task; ``draw`` holds the seeds of weights and of training."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draw[0]))  # for the initial weights; all else draws from ``draw[1]``
         network = TargetNetwork(
@@ -178,28 +294,18 @@ def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int)
             dropout=settings.dropout,
             input_dropout=settings.input_dropout,
             seed=int(draw[1]),
+            block_dropout=0.0 if settings.fusion == "early" else settings.block_dropout,
+            relation_dropout=settings.relation_dropout,
+            layers=settings.layers,
+            attention=settings.convolution == "attention",
         )
-    training = (task.folds != unit.fold) & ~task.withheld
-    labels = np.where(training, task.labels, 0)
-    optimiser = _optimiser(network, settings, int(labels.sum()))
-    inputs = Inputs(task, labels == 1)
-    network.train()
-    for _ in range(settings.epochs):
-        _step(network, optimiser, inputs, labels, training, settings.hide)
-    logits = _settle(network, inputs, labels)
-    if not np.isfinite(logits).all():
-        raise TaskError(
-            f"training of {unit.name} diverged; lower model.learning_rate "
-            f"(now {settings.learning_rate:g}) or look for extreme values in the evidence"
-        )
-    unlabelled = logits[labels == 0]
-    return Member(
-        unit,
-        {k: v.detach().numpy().copy() for k, v in network.state_dict().items()},
-        logits,
-        float(unlabelled.mean()),
-        float(max(unlabelled.std(), 1e-6)),
-    )
+        if settings.fusion == "early":
+            # one encoder in parts: every column starts as in a layer over all of them
+            weights = [p for name, p in network.named_parameters() if name.startswith("encoders.")]
+            bound = sum(w.shape[1] for w in weights) ** -0.5
+            for weight in weights:
+                nn.init.uniform_(weight, -bound, bound)
+    return network
 
 
 def load_network(task: TargetTask, member: Member) -> TargetNetwork:
@@ -208,10 +314,30 @@ def load_network(task: TargetTask, member: Member) -> TargetNetwork:
     network = TargetNetwork(
         [state[f"encoders.{i}.weight"].shape[1] for i in range(len(task.blocks) + 1)],
         len(task.wiring.channels),
-        hidden=state["head.weight"].shape[1] // 3,
+        hidden=state["own.0"].shape[0],
+        layers=member.layers,
+        attention="attention.0" in state,
     )
     network.load_state_dict(state)
     return network.eval()
+
+
+@one_torch_thread()
+@torch.no_grad()
+def predict(task: TargetTask, member: Member) -> np.ndarray:
+    """Score every gene of a task by a fitted network, in the scale of ``Member.scores``.
+
+    The task may lack what the network was fitted with: a block of zeros is a layer that was not
+    measured. The labels of the member's own fold stay hidden.
+    """
+    visible = label_channels(task, task.folds != member.unit.fold)
+    blocks = [torch.from_numpy(b) for b in visible_blocks(task, member.unit.fold)]
+    operators = task.wiring.operators
+    logits = load_network(task, member)(
+        [*blocks, visible], [o.weight for o in operators], operators
+    )
+    scores: np.ndarray = (logits.numpy() - member.centre) / member.scale
+    return scores
 
 
 def _optimiser(
@@ -231,41 +357,125 @@ def weight_groups(network: TargetNetwork, decay: float) -> list[dict[str, object
     return [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
 
 
-def _step(
-    network: TargetNetwork,
-    optimiser: torch.optim.Optimizer,
-    inputs: Inputs,
-    labels: np.ndarray,
-    training: np.ndarray,
-    hide: float,
-) -> None:
-    known = np.flatnonzero(labels)
-    n_hidden = min(max(round(hide * len(known)), 1), len(known))
-    hidden = network.draw.permutation(known)[:n_hidden]
-    visible = labels.astype(bool)
-    visible[hidden] = False
-    channel = known_channel(labels, visible, max(1 - n_hidden / len(known), 1 / len(known)))
-    logits = inputs.logits(network, channel)
-    unlabelled = torch.from_numpy(training & (labels == 0))
-    positive = nn.functional.softplus(-logits[torch.from_numpy(hidden)]).mean()
-    negative = nn.functional.softplus(logits[unlabelled]).mean()
-    optimiser.zero_grad()
-    loss: Tensor = 0.5 * positive + 0.5 * negative
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+class _Learner:
+    """Takes the steps of one network, and keeps the best of it."""
+
+    def __init__(
+        self,
+        task: TargetTask,
+        settings: ModelSettings,
+        network: TargetNetwork,
+        inputs: Inputs,
+        training: np.ndarray,
+        unit: Unit,
+    ) -> None:
+        self.settings, self.network, self.inputs, self.unit = settings, network, inputs, unit
+        self.task, self.training = task, training
+        self.labels = np.where(training, task.labels, 0)
+        self.known = np.flatnonzero(self.labels)
+        self.optimiser = _optimiser(network, settings, len(self.known))
+        self.prior = settings.prior
+        if settings.loss == "non_negative" and not self.prior:
+            self.prior = task_prior(task, self.labels, training, unit.fold)
+
+    def learn(self, validation: np.ndarray) -> int:
+        """Take all steps, or as many as help the validation genes.
+
+        Returns:
+            The step at which training ran away, and the best network was taken back; 0 else.
+
+        Raises:
+            TaskError: It ran away before a network was worth keeping.
+        """
+        best, kept, waited = float("inf"), None, 0
+        stopping = bool(validation.any())
+        self.network.train()
+        for step in range(1, self.settings.epochs + 1):
+            loss = self._step()
+            if not np.isfinite(loss) or (kept is not None and loss > BLOWN_UP * max(best, 0.1)):
+                if kept is None:
+                    raise TaskError(self.refusal(step))
+                self.network.load_state_dict(kept)
+                return step
+            if step % LOOK and step != self.settings.epochs:
+                continue
+            now = self._validate(validation) if stopping else loss
+            if now < best or not stopping:
+                best, waited = min(now, best), 0
+                kept = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+            else:
+                waited += 1
+                if waited >= self.settings.early_stopping:
+                    break
+        if stopping and kept is not None:
+            self.network.load_state_dict(kept)
+        return 0
+
+    def refusal(self, step: int) -> str:
+        """Say that nothing came of it."""
+        return (
+            f"training of {self.unit.name} diverged at step {step} of {self.settings.epochs}, "
+            f"before there was a network to keep; lower model.learning_rate "
+            f"(now {self.settings.learning_rate:g}) or look for extreme values in the evidence. "
+            "Networks that were fitted before are kept"
+        )
+
+    def _step(self) -> float:
+        network, known = self.network, self.known
+        n_hidden = min(max(round(self.settings.hide * len(known)), 1), len(known))
+        hidden = network.draw.permutation(known)[:n_hidden]
+        visible = self.labels.astype(bool)
+        visible[hidden] = False
+        shown = max(1 - n_hidden / len(known), 1 / len(known))
+        channel = known_channel(self.labels, visible, shown)
+        logits = self.inputs.logits(network, channel)
+        rest = torch.from_numpy(self.training & (self.labels == 0))
+        loss = self._risk(logits[torch.from_numpy(hidden)], logits[rest])
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return float(loss.detach())
+
+    def _risk(self, known: Tensor, unlabelled: Tensor) -> Tensor:
+        if self.settings.loss == "non_negative":
+            return unlabelled_risk(known, unlabelled, self.prior)
+        if self.settings.loss == "ranking":
+            return ranking_risk(known, unlabelled)
+        positive = nn.functional.softplus(-known).mean()
+        negative = nn.functional.softplus(unlabelled).mean()
+        return 0.5 * positive + 0.5 * negative
+
+    @torch.no_grad()
+    def _validate(self, validation: np.ndarray) -> float:
+        """Take the loss on genes that no step learns from, nothing dropped."""
+        channel = known_channel(self.labels, self.labels.astype(bool))
+        self.network.eval()
+        logits = self.inputs.logits(self.network, channel)
+        self.network.train()
+        truth = self.task.labels.astype(bool)
+        sides = (torch.from_numpy(validation & side) for side in (truth, ~truth))
+        return float(self._risk(*(logits[side] for side in sides)))
 
 
 @torch.no_grad()
-def _settle(network: TargetNetwork, inputs: Inputs, labels: np.ndarray) -> np.ndarray:
-    """Take batch statistics on the undisturbed input, freeze them, and predict every gene."""
-    channel = known_channel(labels, labels.astype(bool))
-    rates = (network.dropout, network.input_dropout)
-    network.dropout = network.input_dropout = 0.0
+def settle(network: TargetNetwork, forward: Callable[[], Tensor]) -> np.ndarray:
+    """Take batch statistics on the undisturbed input, freeze them, and predict every gene.
+
+    Args:
+        network: Left in evaluation mode.
+        forward: Gives the log-odds of all genes by the network.
+    """
+    network.train()
+    rates = ("dropout", "input_dropout", "block_dropout", "relation_dropout")
+    before = {rate: getattr(network, rate) for rate in rates}
+    for rate in rates:
+        setattr(network, rate, 0.0)
     for norm in network.norms:
         assert isinstance(norm, nn.BatchNorm1d)
         norm.momentum = 1.0
-    inputs.logits(network, channel)
-    network.dropout, network.input_dropout = rates
+    forward()
+    for rate, value in before.items():
+        setattr(network, rate, value)
     network.eval()
-    logits: np.ndarray = inputs.logits(network, channel).numpy()
+    logits: np.ndarray = forward().numpy()
     return logits

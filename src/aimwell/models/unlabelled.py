@@ -3,9 +3,14 @@
 Sources: Kiryo et al. 2017 (non-negative risk); Garg et al. 2021 (best bin estimation).
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from aimwell.models.task import TargetTask
 
 
 def unlabelled_risk(known: Tensor, unlabelled: Tensor, prior: float) -> Tensor:
@@ -27,6 +32,55 @@ def unlabelled_risk(known: Tensor, unlabelled: Tensor, prior: float) -> Tensor:
     positive = prior * softplus(-known).mean()
     negative = softplus(unlabelled).mean() - prior * softplus(known).mean()
     return positive + torch.clamp(negative, min=0.0)
+
+
+def ranking_risk(known: Tensor, unlabelled: Tensor) -> Tensor:
+    """Logistic loss over all pairs of a known positive and an unlabelled example.
+
+    Example:
+        >>> round(float(ranking_risk(torch.tensor([1.0]), torch.tensor([1.0, 1.0]))), 4)
+        0.6931
+    """
+    pairs: Tensor = nn.functional.softplus(unlabelled[None, :] - known[:, None]).mean()
+    return pairs
+
+
+def task_prior(
+    task: "TargetTask", labels: np.ndarray, training: np.ndarray, fold: int, parts: int = 3
+) -> float:
+    """Estimate the share of hidden targets among the unlabelled training genes of a task.
+
+    Every training gene is scored by a regression on the evidence, the degree and the known targets
+    around it that was fitted without its part of the families.
+
+    Args:
+        task: Features, edges and families.
+        labels: 1 for the known targets that may be seen, shape ``(n,)``.
+        training: True for genes that may be used, shape ``(n,)``.
+        fold: The held-out fold; it seeds the parts.
+        parts: Number of inner parts.
+
+    Returns:
+        In (0, 1); at least the share that the known targets themselves have.
+    """
+    from aimwell.models.baselines import neighbour_labels, regression
+    from aimwell.models.folds import family_folds
+
+    share = float(labels.sum() / max(training.sum(), 1))
+    known = task.genes[labels == 1]
+    parts = min(parts, task.families[labels == 1].nunique())
+    if parts < 2:
+        return share
+    part = family_folds(task.families, known, parts, fold)
+    own = np.hstack([b.values for b in task.blocks])
+    scores = np.zeros(len(labels))
+    for number in range(parts):
+        test = part == number
+        seen = np.where(test, 0, labels)
+        columns = np.hstack([own, neighbour_labels(task, seen)])
+        scores[test] = regression(columns, seen, training & ~test)[test]
+    rest = training & (labels == 0)
+    return max(estimate_prior(scores[labels == 1], scores[rest]), share)
 
 
 def estimate_prior(known: np.ndarray, unlabelled: np.ndarray) -> float:

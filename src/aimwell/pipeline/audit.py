@@ -283,6 +283,7 @@ class _Work:
             self.skipped[kinds.EDGES] = "no relation of the graph can be rewired"
 
     def _leakage(self) -> list[Check]:
+        assert self.stages.known is not None  # ``world_of`` refuses a run without
         table = self.stages.known.table
         dates = table.groupby("gene")["date"].min() if "date" in table else None
         return check_leakage(

@@ -71,8 +71,14 @@ def restore(manifest: Mapping[str, Any], folder: Path, jobs: int) -> tuple[RunCo
     if keys.whole != manifest["key"]:
         raise RunError(f"'{folder}' was written by another version of aimwell; {again}")
     cache = StageCache(folder / STAGES)
-    needed = {"graph": keys.graph, "known-targets": keys.known, "evidence": keys.evidence}
-    needed |= {"samples": keys.evidence, "drugs": keys.drugs}
+    needed = {"graph": keys.graph, "evidence": keys.evidence, "samples": keys.evidence}
+    needed["drugs"] = keys.drugs
+    if config.known_targets.sources:
+        needed["known-targets"] = keys.known
+    if config.known_targets.negatives:
+        needed["known-negatives"] = keys.negatives
+    if config.model.folds_file:
+        needed["folds"] = keys.folds
     if config.known_targets.check:
         needed["check-targets"] = keys.check
     if gone := [stage for stage, key in needed.items() if not cache.has(stage, key)]:

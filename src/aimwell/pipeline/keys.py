@@ -24,6 +24,8 @@ class Keys:
     known: str
     check: str
     drugs: str
+    negatives: str
+    folds: str
     task: str
     whole: str
     files: dict[str, str]
@@ -52,17 +54,21 @@ def keys_with(config: RunConfig, files: dict[str, str]) -> Keys:
     known = key("known", config.known_targets.sources, config.known_targets.as_of, table, free)
     check = key("check", config.known_targets.check, table, free)
     drugs = key("drugs", config.drugs, graph, table, known, check, free)
+    negatives = key("negatives", config.known_targets.negatives, table, free)
+    folds = key("folds", config.model.folds_file, table)
     settings = {f.name: getattr(config.run, f.name) for f in dataclasses.fields(config.run)}
     drawn = {k: v for k, v in settings.items() if k not in PLACE}
-    task = content_hash([graph, evidence, known, check, config.model, drawn])
+    labels = [known, check, negatives, folds]
+    task = content_hash([graph, evidence, labels, config.model, drawn])
     whole = content_hash([task, config.explain, config.audit, config.run.title, drugs])
-    return Keys(graph, evidence, known, check, drugs, task, whole, files)
+    return Keys(graph, evidence, known, check, drugs, negatives, folds, task, whole, files)
 
 
 def input_names(config: RunConfig) -> set[str]:
     """Name every input file of a run, as the run file does."""
     parts = [config.graph, config.identifiers, config.cohort, config.known_targets]
     parts.append(config.drugs.sources)
+    parts.append(config.model.folds_file)
     many = {m.path for m in config.cohort.matrices if is_many(config.path(m.path))}
     return many | {n for n in _strings(parts) if n and _is_input(config, n)}
 

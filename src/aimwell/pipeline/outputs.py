@@ -36,6 +36,7 @@ from aimwell.trust.checks import check_ranking, leak_check, recovered
 from aimwell.trust.tiers import TARGET_COLUMNS, Quality, assign_tiers
 
 if TYPE_CHECKING:
+    from aimwell.models.task import TargetTask
     from aimwell.pipeline.stages import Stages
     from aimwell.trust.audit import Audit
 
@@ -161,6 +162,7 @@ def _write_all(
     paths.append(_write_evidence(folder / "evidence.parquet", evidence))
     paths.append(_write_table(folder / "identifiers.tsv", stages.identifiers))
     paths += _write_layer_tables(folder, stages)
+    paths.append(_write_table(folder / "folds.tsv", folds_table(stages.task)))
     write_json(
         folder / "checks.json",
         {"checks": checks, "ladder": ranking.metrics, "independent": independent},
@@ -211,8 +213,11 @@ def targets_trust(stages: "Stages", audit: "Audit | None") -> pd.DataFrame:
     """Give every target its tier: that of the audit, or one by what a run itself can tell."""
     if audit is not None:
         return audit.genes[[c for c in TARGET_COLUMNS if c in audit.genes]]
-    metrics = stages.ranking.metrics["average_precision"]
-    beats = bool(metrics[NETWORK] > metrics.drop(NETWORK).max())
+    metrics = stages.ranking.metrics
+    beats = False  # without known targets nothing says so
+    if len(metrics):
+        precision = metrics["average_precision"]
+        beats = bool(precision[NETWORK] > precision.drop(NETWORK).max())
     table = stages.ranking.table
     return assign_tiers(table, stages.evidence, quality_of(stages), beats_ladder=beats)
 
@@ -259,18 +264,33 @@ def write_audit(folder: Path, audit: "Audit") -> list[Path]:
     return [folder / "audit.json", folder / "audit.parquet"]
 
 
+def folds_table(task: "TargetTask") -> pd.DataFrame:
+    """Give the fold of every gene, what it had to stay together with, and whether it is tested."""
+    stays = task.families if task.dealt is None else task.dealt.table["group"]
+    return pd.DataFrame(
+        {
+            "hgnc_id": task.genes,
+            "symbol": task.graph.symbols.reindex(task.genes).to_numpy(),
+            "fold": task.folds,
+            "group": stays.to_numpy(),
+            "is_known": task.labels.astype(bool),
+            "reported": task.reported,
+        }
+    )
+
+
 def _manifest(stages: "Stages") -> dict[str, Any]:
     config = stages.config
     sources = (
         *stages.graph.sources,
-        *stages.known.sources,
+        *(stages.known.sources if stages.known else ()),
         *(stages.check.sources if stages.check else ()),
         *stages.drugs.sources,
         *stages.evidence.sources,
     )
     steps = [
         *step_rows("graph", stages.graph.steps),
-        *step_rows("known targets", stages.known.steps),
+        *step_rows("known targets", stages.known.steps if stages.known else ()),
         *step_rows("check targets", stages.check.steps if stages.check else ()),
         *step_rows("drugs", stages.drugs.steps),
         *step_rows("cohort", stages.evidence.steps),

@@ -17,6 +17,7 @@ import pyarrow as pa
 from aimwell.cohorts.evidence import Evidence
 from aimwell.errors import RunError
 from aimwell.knowledge.graph import Relation, TargetGraph
+from aimwell.models.folds import Folds
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import Block, TargetTask, Wiring
 from aimwell.provenance import Source, Step
@@ -27,6 +28,7 @@ KINDS: Final[Mapping[str, type]] = {
     for kind in (
         Block,
         Evidence,
+        Folds,
         Relation,
         SparseOperator,
         Source,

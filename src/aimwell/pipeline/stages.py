@@ -25,15 +25,17 @@ from aimwell.knowledge.drugs import DrugLayer, build_drug_layer
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.labels import KnownTargets
-from aimwell.knowledge.leaks import leak_stain, without_leaks
+from aimwell.knowledge.leaks import LEAK_COLUMNS, leak_stain, without_leaks
 from aimwell.knowledge.store import read_graph, write_graph
 from aimwell.models.baselines import ladder
+from aimwell.models.memory import require_memory
 from aimwell.models.ranking import Ranking, rank_genes
 from aimwell.models.task import TargetTask, build_task
-from aimwell.models.training import Member, member_units
+from aimwell.models.training import Member, Unit, member_units
 from aimwell.pipeline import outputs, tables
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.drugs import load_layer, save_layer
+from aimwell.pipeline.given_folds import read_folds
 from aimwell.pipeline.keys import Keys
 from aimwell.pipeline.progress import Progress
 from aimwell.pipeline.workers import (
@@ -74,7 +76,9 @@ class Stages:
     identifiers: pd.DataFrame
     quality: Mapping[str, Any]
     samples: Mapping[str, ContrastSamples]
-    known: KnownTargets
+    known: KnownTargets | None
+    negatives: pd.Index | None
+    given_folds: "pd.Series[int] | None"
     leaks: pd.DataFrame
     told: str
     stain: str
@@ -105,9 +109,14 @@ class Stages:
                 lambda value, entry: write_graph(value, entry / "graph"),
                 lambda entry: read_graph(entry / "graph"),
             )
-            known = self.config.known_targets
-            self.known = self._known(keys.known, known.sources, "known targets", known.as_of)
-            self.check = None
+            known, model = self.config.known_targets, self.config.model
+            self.known = self.check = self.negatives = self.given_folds = None
+            if known.sources:
+                self.known = self._known(keys.known, known.sources, "known targets", known.as_of)
+            if known.negatives:
+                self.negatives = self._known(
+                    keys.negatives, known.negatives, "known negatives"
+                ).genes
             if self.config.known_targets.check:
                 self.check = self._known(
                     keys.check, self.config.known_targets.check, "check targets"
@@ -120,20 +129,29 @@ class Stages:
             )
             self._cohort = None  # what is left to do reads no sample
             self.drugs = self._stage("drugs", keys.drugs, self._drug_layer, save_layer, load_layer)
+            if model.folds_file:
+                self.given_folds = self._given_folds()
             # the cache keeps the graph whole: what leaks depends on the known targets
-            self.graph, self.leaks = without_leaks(
-                self.graph, self.known, allow=self.config.graph.allow_leak
-            )
+            if self.known is not None:
+                self.graph, self.leaks = without_leaks(
+                    self.graph, self.known, allow=self.config.graph.allow_leak
+                )
+            else:
+                self.leaks = pd.DataFrame(columns=list(LEAK_COLUMNS))
             leaked = leak_stain(self.leaks, allow=self.config.graph.allow_leak)
             self.measured, self.evidence = measured, measured.with_genes(self.graph.genes)
             self.task = build_task(
                 self.graph,
                 measured,
                 self.known,
-                folds=self.config.model.folds,
+                folds=model.folds,
                 seed=self.config.run.seed,
                 withheld=self.check.genes if self.check else None,
+                settings=model,
+                negatives=self.negatives,
+                given_folds=self.given_folds,
             )
+            require_memory(self.task, model)
             self.told = label_features(self.task, allow=self.config.graph.allow_leak)
             stains = (
                 leaked,
@@ -153,7 +171,7 @@ class Stages:
     def fit(self) -> None:
         """Fit what is missing of the ensemble, score the ladder, and rank."""
         model, seed = self.config.model, self.config.run.seed
-        keys = {u: content_hash([self.keys.task, u]) for u in member_units(model)}
+        keys = {u: content_hash([self.keys.task, u]) for u in self._units()}
         todo = [(u, k) for u, k in keys.items() if not self.cache.has("member", k)]
         if todo:
             self.progress.start("fitting networks", len(keys))
@@ -176,6 +194,10 @@ class Stages:
         self.keep()
         with one_thread():
             self.ranking = rank_genes(self.task, self.members, rungs)
+
+    def _units(self) -> list[Unit]:
+        dealt = self.task.dealt
+        return member_units(self.config.model, dealt.numbers if dealt else None)
 
     def explain(self, genes: Sequence[str] = ()) -> None:
         """Explain the best targets, or those that are named, where that was not done yet."""
@@ -246,6 +268,17 @@ class Stages:
             lambda: build_known_targets(sources, self.config, self._identifiers(), as_of),
             tables.save_known,
             tables.load_known,
+        )
+
+    def _given_folds(self) -> "pd.Series[int]":
+        path = self.config.path(self.config.model.folds_file)
+        least = self.config.identifiers.min_mapped
+        return self._stage(
+            "folds",
+            self.keys.folds,
+            lambda: read_folds(path, self._identifiers(), least),
+            lambda value, entry: value.to_frame("fold").to_parquet(entry / "folds.parquet"),
+            lambda entry: pd.read_parquet(entry / "folds.parquet")["fold"],
         )
 
     def _identifiers(self) -> IdentifierTable:

@@ -11,7 +11,7 @@ import numpy as np
 from aimwell.cohorts.reading import read_cohort
 from aimwell.cohorts.ready_tables import read_ready_tables
 from aimwell.config import AuditSettings, RunConfig
-from aimwell.errors import AimwellError
+from aimwell.errors import AimwellError, RunError
 from aimwell.knowledge.build import identifier_table
 from aimwell.knowledge.store import read_graph
 from aimwell.pipeline.cache import StageCache
@@ -33,6 +33,12 @@ def world_of(stages: Stages, *, measured: bool) -> World:
         measured: Read the measurements too, from ``run.data``.
     """
     config = stages.config
+    if stages.known is None or config.model.objective == "none":
+        raise RunError(
+            "an audit asks how known targets are found, and this run learned from none "
+            "(model.objective = 'none'); its check 'held_out_evidence' says what the graph tells "
+            "about the cohort"
+        )
     withheld = stages.check.genes if stages.check else None
     cohort = ready = None
     if measured:
@@ -50,6 +56,9 @@ def world_of(stages: Stages, *, measured: bool) -> World:
         cohort,
         ready,
         config.contrasts,
+        config.model,
+        stages.negatives,
+        stages.given_folds,
     )
 
 

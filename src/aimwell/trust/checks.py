@@ -8,9 +8,11 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from aimwell.cohorts.evidence import Evidence
+from aimwell.errors import some
 from aimwell.explain.explanation import Explanation
 from aimwell.knowledge.leaks import leak_stain
 from aimwell.models.ranking import NETWORK, Ranking
+from aimwell.models.surroundings import evidence_strength
 from aimwell.models.task import TargetTask
 from aimwell.trust.check import Check
 
@@ -31,7 +33,9 @@ def check_ranking(
     """
     table = ranking.table.reindex(task.genes)
     return [
-        _ladder_check(ranking),
+        *_ladder_check(ranking),
+        *_surroundings_check(task, ranking),
+        *_divergence_check(ranking),
         _degree_check(table),
         _stability_check(table),
         *_missingness_checks(task, evidence),
@@ -75,19 +79,64 @@ def recovered(ranking: Ranking, genes: pd.Index) -> pd.DataFrame:
     return rows.sort_values(["rank", "gene"], ignore_index=True)
 
 
-def _ladder_check(ranking: Ranking) -> Check:
+def _ladder_check(ranking: Ranking) -> list[Check]:
+    if ranking.metrics.empty:
+        return []
     precision = ranking.metrics["average_precision"]
     rivals = precision.drop(NETWORK)
     lead = float(precision[NETWORK] - rivals.max())
-    return Check(
-        "lead_over_the_ladder",
-        lead,
-        "> 0",
-        lead > 0,
-        f"average precision of the network minus that of the best baseline ({rivals.idxmax()}), "
-        "on known targets that neither saw",
-        group="ladder",
-    )
+    return [
+        Check(
+            "lead_over_the_ladder",
+            lead,
+            "> 0",
+            lead > 0,
+            "average precision of the network minus that of the best baseline "
+            f"({rivals.idxmax()}), on known targets that neither saw",
+            group="ladder",
+        )
+    ]
+
+
+def _surroundings_check(task: TargetTask, ranking: Ranking) -> list[Check]:
+    """Does what surrounds a gene say anything of it, where that is all there is?"""
+    if ranking.predicted is None:
+        return []
+    strength, seen = evidence_strength(task)
+    predicted = ranking.predicted.reindex(task.genes).to_numpy()
+    found = stats.spearmanr(predicted[seen], strength[seen])
+    rho = float(found.statistic)
+    spread = 1.96 / np.sqrt(max(int(seen.sum()) - 3, 1))
+    low, high = np.tanh(np.arctanh(rho) - spread), np.tanh(np.arctanh(rho) + spread)
+    return [
+        Check(
+            "held_out_evidence",
+            rho,
+            "> 0",
+            bool(low > 0),
+            "Spearman correlation of the evidence of a gene with its prediction from the scores of "
+            "its neighbours, which never saw it; with an interval above 0 the graph says something "
+            "about this cohort",
+            (float(low), float(high)),
+            group="ladder",
+        )
+    ]
+
+
+def _divergence_check(ranking: Ranking) -> list[Check]:
+    """Tell of networks whose training ran away."""
+    if not ranking.diverged:
+        return []
+    return [
+        Check(
+            "diverged_networks",
+            float(len(ranking.diverged)),
+            "<= 0",
+            False,
+            "networks whose training ran away and that were taken back to their best step: "
+            f"{some(ranking.diverged)}; lower model.learning_rate",
+        )
+    ]
 
 
 def _degree_check(table: pd.DataFrame) -> Check:
@@ -121,7 +170,9 @@ def _stability_check(table: pd.DataFrame) -> Check:
 def _missingness_checks(task: TargetTask, evidence: Evidence) -> list[Check]:
     """Does being measured at all tell known targets apart?"""
     known = task.labels.astype(bool)
-    checks = []
+    checks: list[Check] = []
+    if not known.any():
+        return checks
     for name, block in sorted(evidence.blocks.items()):
         seen = block["observed"].reindex(task.genes).eq(True).to_numpy()
         if seen.all() or not seen.any():

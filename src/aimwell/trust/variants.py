@@ -62,6 +62,8 @@ class World:
         withheld: Targets kept out of the run.
         folds, seed: Of the run.
         cohort, ready, contrasts: The measurements, where they are at hand.
+        model, negatives, given_folds: What the networks learn and how folds are dealt, as for
+            ``build_task``.
     """
 
     graph: TargetGraph
@@ -73,6 +75,9 @@ class World:
     cohort: Cohort | None = None
     ready: ReadyTables | None = None
     contrasts: tuple[ContrastSettings, ...] = ()
+    model: ModelSettings | None = None
+    negatives: pd.Index | None = None
+    given_folds: "pd.Series[int] | None" = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,15 @@ def build_variant(world: World, variant: Variant, settings: AuditSettings) -> Ta
         change = permute_samples if variant.kind == SAMPLES else bootstrap_samples
         evidence = _measured_again(world, change(_cohort(world), world.contrasts, rng))
     return build_task(
-        graph, evidence, known, folds=world.folds, seed=world.seed, withheld=world.withheld
+        graph,
+        evidence,
+        known,
+        folds=world.folds,
+        seed=world.seed,
+        withheld=world.withheld,
+        settings=world.model,
+        negatives=world.negatives,
+        given_folds=world.given_folds,
     )
 
 
@@ -132,7 +145,8 @@ def score_variant(
     first, seeds = 0, settings.seeds
     if variant.kind == AGAIN:
         first, seeds = model.seeds, model.seeds
-    units = [Unit(f, first + r) for f in range(model.folds) for r in range(seeds)]
+    folds = task.dealt.numbers if task.dealt else range(model.folds)
+    units = [Unit(f, first + r) for f in folds for r in range(seeds)]
     members = [fit_member(task, unit, model, world.seed) for unit in units]
     return Scored(out_of_fold(task, members), task.labels)
 
