@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aimwell.config import config_from
@@ -69,16 +70,35 @@ def test_a_damaged_entry_counts_as_absent(tmp_path: Path, damage: str) -> None:
     assert (entry / "x").read_text() == "again"
 
 
-def test_arrays_come_back_as_they_were_and_never_through_pickle(tmp_path: Path) -> None:
-    arrays = {"a": np.array([1.5, np.nan]), "b": np.arange(3)}
-    save_arrays(arrays, tmp_path / "m.npz")
-    found = load_arrays(tmp_path / "m.npz")
-    assert set(found) == set(arrays)
-    np.testing.assert_array_equal(found["a"], arrays["a"])
-    with (tmp_path / "evil.npz").open("wb") as stream:
-        np.savez(stream, a=np.array([{"x": 1}], dtype=object))
-    with pytest.raises(ValueError, match="pickle"):
-        load_arrays(tmp_path / "evil.npz")
+def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    arrays = {
+        "a": np.array([[1.5, np.nan], [-0.0, np.inf]], dtype=np.float32),
+        "b": np.arange(3),
+        "scalar": np.array(7),
+        "none": np.empty((0, 4)),
+        "turned": np.arange(6.0).reshape(2, 3).T,
+        "yes": np.array([True, False]),
+    }
+    save_arrays(arrays, tmp_path / "m.parquet")
+    found = load_arrays(tmp_path / "m.parquet")
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array, strict=True)
+        assert found[name].flags.writeable
+
+
+def test_arrays_of_anything_but_numbers_are_neither_written_nor_read(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="'x' holds no numbers"):
+        save_arrays({"x": np.array([{"y": 1}], dtype=object)}, tmp_path / "m.parquet")
+    assert not (tmp_path / "m.parquet").exists()
+    rows = {"name": ["x"], "dtype": ["|O"], "shape": [[1]], "bytes": [b"12345678"]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "evil.parquet")
+    with pytest.raises(ValueError, match="holds no numbers"):
+        load_arrays(tmp_path / "evil.parquet")
+    pd.DataFrame(rows | {"dtype": ["<f8"], "shape": [[9]]}).to_parquet(tmp_path / "short.parquet")
+    with pytest.raises(ValueError, match="reshape"):
+        load_arrays(tmp_path / "short.parquet")
 
 
 def test_a_text_too_long_for_a_path_is_no_input(tmp_path: Path) -> None:

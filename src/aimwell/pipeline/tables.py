@@ -3,15 +3,20 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from aimwell.cohorts.evidence import Evidence
 from aimwell.cohorts.samples import ContrastSamples
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.provenance import Source, Step, to_plain
+
+#: Kinds of array that are stored: truth values, whole numbers and numbers.
+NUMBERS: Final = "biuf"
 
 
 def save_evidence(evidence: Evidence, folder: Path) -> None:
@@ -89,16 +94,37 @@ def load_known(folder: Path) -> KnownTargets:
     return KnownTargets(table, sources_of(facts), steps_of(facts))
 
 
-def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write named arrays without pickle."""
-    with path.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
+def save_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write named arrays of numbers as one Parquet file, a row each.
+
+    Raises:
+        TypeError: An array that does not hold numbers.
+    """
+    if odd := [name for name, a in arrays.items() if a.dtype.kind not in NUMBERS]:
+        raise TypeError(f"array '{odd[0]}' holds no numbers")
+    rows = {
+        "name": pa.array(list(arrays), pa.string()),
+        "dtype": pa.array([a.dtype.str for a in arrays.values()], pa.string()),
+        "shape": pa.array([list(a.shape) for a in arrays.values()], pa.list_(pa.int64())),
+        "bytes": pa.array([a.tobytes() for a in arrays.values()], pa.large_binary()),
+    }
+    pq.write_table(pa.table(rows), path, compression="zstd")
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read named arrays; a file that needs pickle is refused by numpy."""
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    """Read named arrays; nothing in the file is ever run.
+
+    Raises:
+        ValueError: An array that does not hold numbers, or not as many as its shape says.
+    """
+    found = {}
+    for row in pq.read_table(path).to_pylist():
+        dtype = np.dtype(row["dtype"])
+        if dtype.kind not in NUMBERS:
+            raise ValueError(f"array '{row['name']}' of '{path}' holds no numbers")
+        # a copy: what is read from a buffer cannot be written to
+        found[row["name"]] = np.frombuffer(row["bytes"], dtype).reshape(row["shape"]).copy()
+    return found
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:

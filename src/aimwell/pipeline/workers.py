@@ -107,7 +107,9 @@ def fit_and_keep(
         warnings.simplefilter("ignore")
         task, _ = load_shared(shared)
         arrays = fit_member(task, unit, settings, seed).to_arrays()
-    StageCache(folder).put("member", key, lambda entry: save_arrays(arrays, entry / "member.npz"))
+    StageCache(folder).put(
+        "member", key, lambda entry: save_arrays(arrays, entry / "member.parquet")
+    )
     return key
 
 
@@ -150,4 +152,4 @@ def explain_and_keep(
 
 def load_member(cache: StageCache, key: str) -> Member:
     """Read a fitted member from the cache."""
-    return Member.from_arrays(load_arrays(cache.path("member", key) / "member.npz"))
+    return Member.from_arrays(load_arrays(cache.path("member", key) / "member.parquet"))
