@@ -78,7 +78,7 @@ class Member:
         return (self.logits - self.centre) / self.scale
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Flatten to named arrays, for ``np.savez``."""
+        """Flatten to named arrays, to be stored."""
         return {
             "unit": np.array([self.unit.fold, self.unit.repeat]),
             "logits": self.logits,

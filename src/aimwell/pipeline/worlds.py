@@ -89,7 +89,7 @@ def score_and_keep(
             StageCache(folder).put(STAGE, key, save_reason)
             return key
     arrays = {"scores": scored.scores.astype(np.float32), "labels": scored.labels}
-    StageCache(folder).put(STAGE, key, lambda entry: save_arrays(arrays, entry / "scored.npz"))
+    StageCache(folder).put(STAGE, key, lambda entry: save_arrays(arrays, entry / "scored.parquet"))
     return key
 
 
@@ -98,7 +98,7 @@ def read_scored(folder: Path, key: str) -> Scored | str:
     entry = StageCache(folder).path(STAGE, key)
     if (entry / "failed.json").is_file():
         return str(json.loads((entry / "failed.json").read_text(encoding="utf-8")))
-    arrays = load_arrays(entry / "scored.npz")
+    arrays = load_arrays(entry / "scored.parquet")
     return Scored(arrays["scores"].astype(float), arrays["labels"])
 
 
