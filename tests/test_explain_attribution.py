@@ -8,7 +8,10 @@ import pytest
 import torch
 from captum.attr import IntegratedGradients
 
-from aimwell.explain.attribution import Attribution, SharedPath, network_inputs
+from aimwell.errors import ConfigError, TaskError
+from aimwell.explain import products
+from aimwell.explain.attribution import Attribution, SharedPath
+from aimwell.explain.baselines import BASELINES, Baseline, network_inputs
 from aimwell.explain.captum_path import attribute_by_captum
 from aimwell.explain.receptive_field import receptive_field
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
@@ -78,7 +81,7 @@ def member(task) -> Member:
 
 @pytest.fixture(scope="module")
 def path(task, member) -> SharedPath:
-    return SharedPath(task, member, steps=STEPS)
+    return SharedPath(task, [member], steps=STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +124,10 @@ def captum_on_the_whole_graph(
     return [v[0].detach().numpy() / member.scale for v in values]
 
 
-def parts_of(attribution: Attribution) -> list[np.ndarray]:
-    return [*attribution.features, *attribution.arcs]
+def parts_of(task: TargetTask, attribution: Attribution) -> list[np.ndarray]:
+    """Spread an attribution over all genes and arcs."""
+    sizes = [len(o.weight) for o in task.wiring.operators]
+    return [*attribution.feature_arrays(len(task.genes)), *attribution.arc_arrays(sizes)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -130,15 +135,15 @@ def test_attributions_equal_captum_on_the_whole_graph(task, member, path, chosen
     found = path.attribute(chosen[kind])
     wanted = captum_on_the_whole_graph(task, member, chosen[kind], STEPS)
     assert max(np.abs(w).max() for w in wanted) > 1e-3
-    for one, other in zip(parts_of(found), wanted, strict=True):
+    for one, other in zip(parts_of(task, found), wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=ATOL)
 
 
 @pytest.mark.parametrize("kind", ["ordinary", "only in sets"])
 def test_captum_on_the_receptive_field_equals_captum_on_the_whole_graph(task, member, chosen, kind):
-    found = attribute_by_captum(task, member, chosen[kind], steps=STEPS)
+    found = attribute_by_captum(task, [member], chosen[kind], steps=STEPS)
     wanted = captum_on_the_whole_graph(task, member, chosen[kind], STEPS)
-    for one, other in zip(parts_of(found), wanted, strict=True):
+    for one, other in zip(parts_of(task, found), wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
 
 
@@ -185,15 +190,17 @@ def test_attributions_are_exactly_zero_outside_the_receptive_field(task, path, c
     found = path.attribute(chosen[kind])
     assert len(field.genes) < len(task.genes)
     outside = np.setdiff1d(np.arange(len(task.genes)), field.genes)
-    assert all((f[outside] == 0).all() for f in found.features)
-    for values, arcs in zip(found.arcs, field.arcs, strict=True):
+    n_blocks = len(found.features)
+    parts = parts_of(task, found)
+    assert all((f[outside] == 0).all() for f in parts[:n_blocks])
+    for values, arcs in zip(parts[n_blocks:], field.arcs, strict=True):
         assert (np.delete(values, arcs) == 0).all()
 
 
 def test_attributions_add_up_to_the_score_the_better_the_more_steps(task, member, chosen):
     errors = {
         steps: [
-            SharedPath(task, member, steps=steps).attribute(t).completeness_error
+            SharedPath(task, [member], steps=steps).attribute(t).completeness_error
             for t in chosen.values()
         ]
         for steps in (5, 2000)
@@ -203,14 +210,23 @@ def test_attributions_add_up_to_the_score_the_better_the_more_steps(task, member
 
 
 def test_completeness_error_is_what_is_missing_from_the_sum():
-    found = Attribution(2.0, 0.5, (np.array([[1.0], [0.2]]),), (np.array([0.1]),))
+    found = Attribution(
+        2.0,
+        0.5,
+        np.array([3, 7]),
+        (np.array([[1.0], [0.2]]),),
+        (np.array([4]),),
+        (np.array([0.1]),),
+    )
     assert found.completeness_error == pytest.approx(0.2)
 
 
 def test_the_known_targets_of_the_hidden_fold_contribute_nothing(task, member, path, chosen):
     hidden = (task.folds == member.unit.fold) & (task.labels == 1)
     shown = (task.folds != member.unit.fold) & (task.labels == 1)
-    channel = np.sum([path.attribute(t).features[-1] for t in range(0, 800, 40)], axis=0)
+    channel = np.sum(
+        [parts_of(task, path.attribute(t))[len(task.blocks)] for t in range(0, 800, 40)], axis=0
+    )
     assert hidden.sum() > 5
     assert (channel[hidden] == 0).all()
     assert (channel[shown] != 0).any()
@@ -242,11 +258,12 @@ def test_renaming_genes_moves_attributions_along_with_them(task, member, chosen)
     assert not np.array_equal(renamed.genes, names)
     place = renamed.positions(pd.Index(names))
     renamed = replace(renamed, folds=task.folds[np.argsort(place)])
-    one, other = (SharedPath(t, member, steps=STEPS) for t in (task, renamed))
+    one, other = (SharedPath(t, [member], steps=STEPS) for t in (task, renamed))
     for target in (chosen["ordinary"], chosen["hub"]):
         before, after = one.attribute(target), other.attribute(int(place[target]))
         assert after.score == pytest.approx(before.score, abs=1e-12)
-        for f, g in zip(before.features, after.features, strict=True):
+        spread = [a.feature_arrays(len(place)) for a in (before, after)]
+        for f, g in zip(*spread, strict=True):
             np.testing.assert_allclose(g[place], f, rtol=0, atol=1e-12)
         left = per_edge(task, before, new)
         right = per_edge(renamed, after, {g: g for g in renamed.genes})
@@ -257,7 +274,8 @@ def per_edge(task: TargetTask, attribution: Attribution, new: dict[str, str]) ->
     """Sum attributions per edge, named by relation and both ends in any order."""
     edges = task.wiring.edges
     total = np.zeros(len(edges))
-    for operator, values in zip(task.wiring.operators, attribution.arcs, strict=True):
+    values_of = parts_of(task, attribution)[-3:]
+    for operator, values in zip(task.wiring.operators, values_of, strict=True):
         total += np.bincount(operator.edge, weights=values, minlength=len(total))
     ends = [[new.get(v, v) for v in edges[c]] for c in ("source_id", "target_id")]
     pairs = np.sort(np.array(ends).T, axis=1)
@@ -309,7 +327,7 @@ def test_attributions_equal_a_dense_network_written_out_by_hand():
             states.append(torch.relu(z * p[f"norms.{layer}.weight"] + p[f"norms.{layer}.bias"]))
         return (torch.cat(states, 1) @ p["head.weight"][0] + p["head.bias"])[None]
 
-    path = SharedPath(task, member, steps=STEPS)
+    path = SharedPath(task, [member], steps=STEPS)
     for target in range(5):
         wanted = IntegratedGradients(score).attribute(
             tuple(t[None] for t in (*blocks, *dense)),
@@ -319,11 +337,11 @@ def test_attributions_equal_a_dense_network_written_out_by_hand():
             internal_batch_size=1,
         )
         wanted = [w[0].detach().numpy() / member.scale for w in wanted]
-        found = path.attribute(target)
-        for one, other in zip(found.features, wanted, strict=False):
+        found = parts_of(task, path.attribute(target))
+        for one, other in zip(found[:-3], wanted, strict=False):
             np.testing.assert_allclose(one, other, rtol=0, atol=ATOL)
         for operator, one, other in zip(
-            task.wiring.operators, found.arcs, wanted[-3:], strict=True
+            task.wiring.operators, found[-3:], wanted[-3:], strict=True
         ):
             rows = np.repeat(np.arange(operator.shape[0]), operator.row_start.diff().numpy())
             at_arcs = other[rows, operator.column.numpy()]
@@ -335,3 +353,103 @@ def to_dense(operator: SparseOperator) -> torch.Tensor:
     rows = np.repeat(np.arange(operator.shape[0]), operator.row_start.diff().numpy())
     full[rows, operator.column.numpy()] = operator.weight.numpy()
     return torch.from_numpy(full)
+
+
+@pytest.mark.parametrize("name", ["zero", "controls", "empty", "mine"])
+@pytest.mark.parametrize("kind", ["ordinary", "alone"])
+def test_every_baseline_and_ensembles_equal_captum(task, chosen, name, kind):
+    unchanged = np.array([0.4, -0.7, 0.1])
+    blocks = [replace(b, unchanged=unchanged[: b.values.shape[1]]) for b in task.blocks]
+    task = replace(task, blocks=tuple(blocks))
+    mine = Baseline("mine", {"rna": np.array([0.3, -0.2, 0.5])})
+    baseline = BASELINES.get(name, mine)
+    members = [random_member(task, seed) for seed in (0, 1)]
+    found = SharedPath(task, members, steps=STEPS, baseline=baseline).attribute(chosen[kind])
+    wanted = attribute_by_captum(task, members, chosen[kind], steps=STEPS, baseline=baseline)
+    assert found.score == pytest.approx(wanted.score, abs=1e-10)
+    assert found.baseline_score == pytest.approx(wanted.baseline_score, abs=1e-10)
+    for one, other in zip(parts_of(task, found), parts_of(task, wanted), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=ATOL)
+
+
+def test_baselines_differ_where_they_should(task, member, chosen):
+    blocks = [replace(b, unchanged=np.full(b.values.shape[1], -0.5)) for b in task.blocks]
+    task = replace(task, blocks=tuple(blocks))
+    scores = {
+        name: SharedPath(task, [member], steps=3, baseline=b).attribute(chosen["hub"])
+        for name, b in BASELINES.items()
+    }
+    assert len({round(a.baseline_score, 6) for a in scores.values()}) == 3
+    # with the features of the data at both ends, only edges can be credited
+    assert all((f == 0).all() for f in scores["empty"].features)
+    assert any((a != 0).any() for a in scores["empty"].arcs)
+
+
+def test_many_arcs_in_single_precision_stay_within_the_bar(task, member, path, chosen, monkeypatch):
+    before = parts_of(task, path.attribute(chosen["hub"]))
+    monkeypatch.setattr(products, "MANY", 0)
+    after = parts_of(task, path.attribute(chosen["hub"]))
+    difference = max(np.abs(a - b).max() for a, b in zip(before, after, strict=True))
+    assert 0 < difference < 1e-7
+
+
+def test_genes_worked_out_beforehand_or_at_need_give_the_same_bits(task, member, chosen):
+    whole = SharedPath(task, [member], steps=STEPS, genes=np.arange(len(task.genes)))
+    at_need = SharedPath(task, [member], steps=STEPS)
+    for target in chosen.values():
+        one, other = whole.attribute(target), at_need.attribute(target)
+        for a, b in zip(parts_of(task, one), parts_of(task, other), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-13)
+
+
+def test_ways_of_a_message_add_up_to_all_attributions(task, path, chosen):
+    for target in chosen.values():
+        found = path.attribute(target)
+        routes = found.routes
+        total = routes.own.sum() + routes.direct.sum() + routes.sets.sum() + routes.constant
+        assert total == pytest.approx(found.total, abs=1e-10)
+
+
+def test_ways_of_a_message_are_differences_of_scores_where_nothing_is_ever_closed(task, chosen):
+    member = random_member(task, seed=3)
+    raised = {"norms.0.bias": 50, "norms.1.bias": 20_000}
+    open_wide = {k: v + raised.get(k, 0) for k, v in member.parameters.items()}
+    member = replace(member, parameters=open_wide)
+    network, operators = double_network(task, member), task.wiring.operators
+    blocks = [torch.from_numpy(b) for b in network_inputs(task, member)]
+    target = chosen["hub"]
+
+    def score(only: list[int] | None, edges: tuple[float, float, float]) -> float:
+        keep = torch.zeros(len(task.genes), 1, dtype=torch.float64)
+        keep[only] = 1
+        weights = [w * o.weight.double() for w, o in zip(edges, operators, strict=True)]
+        with torch.no_grad():
+            logits = network([b * keep for b in blocks], weights, operators)
+        return float(logits[target]) / member.scale
+
+    none, all_genes = [], list(range(len(task.genes)))
+    direct_only, nothing, whole = (1.0, 0.0, 0.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    routes = SharedPath(task, [member], steps=STEPS).attribute(target).routes
+    constant = score(none, whole) - score(none, nothing)
+    own = score([target], direct_only) - score(none, direct_only)
+    direct = score(all_genes, direct_only) - score(none, direct_only) - own
+    sets = score(all_genes, whole) - score(none, whole) - own - direct
+    assert min(abs(v) for v in (own, direct, sets, constant)) > 0.1
+    assert routes.constant == pytest.approx(constant, rel=1e-3)
+    # a message through the steps is a cubic or more: the midpoint rule of twelve steps is not exact
+    assert routes.own.sum() == pytest.approx(own, rel=2e-2)
+    assert routes.direct.sum() == pytest.approx(direct, rel=2e-2)
+    assert routes.sets.sum() == pytest.approx(sets, rel=2e-2)
+
+
+def test_networks_of_two_folds_share_no_path(task, member):
+    other = replace(member, unit=Unit(1, 0))
+    with pytest.raises(TaskError, match="one path needs networks of one fold, 2 folds were given"):
+        SharedPath(task, [member, other], steps=2)
+
+
+def test_a_baseline_for_an_unknown_block_or_of_another_shape_is_refused(task, member):
+    with pytest.raises(ConfigError, match="'mine' has features for 'dna', which the task lacks"):
+        SharedPath(task, [member], steps=2, baseline=Baseline("mine", {"dna": np.zeros(3)}))
+    with pytest.raises(ConfigError, match=r"shape \(2,\) for 'rna', needed"):
+        SharedPath(task, [member], steps=2, baseline=Baseline("mine", {"rna": np.zeros(2)}))

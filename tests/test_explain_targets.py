@@ -12,7 +12,6 @@ from aimwell.cohorts.evidence import Evidence
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.config import ContrastSettings, ExplainSettings, ModelSettings
 from aimwell.errors import TaskError
-from aimwell.explain.attribution import SharedPath
 from aimwell.explain.explanation import Explanation
 from aimwell.explain.targets import explain_targets
 from aimwell.knowledge.labels import KnownTargets
@@ -82,11 +81,19 @@ def test_shares_add_up_to_the_score_of_the_ranking(explained, task, members):
         assert one.shares["starting point"] == one.baseline_score
 
 
-def test_own_shares_are_the_attributions_of_the_gene_itself(explained):
+def test_the_shares_are_the_seven_that_people_read(explained):
     for one in explained:
-        own = one.nodes.loc[one.gene]
-        assert one.shares["own rna"] == pytest.approx(own["rna"], abs=1e-12)
-        assert one.shares["own protein"] == pytest.approx(own["protein"], abs=1e-12)
+        assert list(one.shares) == [
+            "own rna",
+            "neighbours' rna",
+            "own protein",
+            "neighbours' protein",
+            "known-target neighbours",
+            "pathways and complexes",
+            "graph bias",
+            "starting point",
+            "rounding",
+        ]
 
 
 def test_the_own_label_of_a_known_target_is_no_part_of_its_explanation(explained, task):
@@ -134,18 +141,6 @@ def test_the_listed_edges_are_the_strongest_and_are_edges_of_the_graph(explained
         strongest = one.edges["attribution"].abs().max()
         if len(one.subgraph_edges):
             assert one.subgraph_edges["attribution"].abs().max() <= strongest
-
-
-def test_edges_between_genes_and_edges_to_sets_have_shares_of_their_own(
-    task, members, explained, genes
-):
-    for one, position in zip(explained, task.positions(genes), strict=True):
-        mine = [m for m in members if m.unit.fold == task.folds[position]]
-        paths = [SharedPath(task, m, steps=SETTINGS.steps) for m in mine]
-        sums = np.array([[a.sum() for a in p.attribute(int(position)).arcs] for p in paths])
-        direct, into, out = sums.mean(axis=0)
-        assert one.shares["interactions"] == pytest.approx(direct, abs=1e-9)
-        assert one.shares["pathways and complexes"] == pytest.approx(into + out, abs=1e-9)
 
 
 def test_the_sentence_names_the_gene_and_says_associated(explained):

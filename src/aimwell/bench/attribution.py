@@ -10,7 +10,8 @@ import torch
 from aimwell.bench.bars import Bar, bar
 from aimwell.bench.demo import evidence_of
 from aimwell.config import ExplainSettings, ModelSettings
-from aimwell.explain.attribution import SharedPath, network_inputs
+from aimwell.explain.attribution import SharedPath
+from aimwell.explain.baselines import network_inputs
 from aimwell.explain.captum_path import integrate
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
@@ -39,7 +40,7 @@ def measure(data: str) -> Iterator[Bar]:
 
 def _against_captum(task: TargetTask, member: Member) -> Iterator[Bar]:
     steps = 50
-    path = SharedPath(task, member, steps=steps)
+    path = SharedPath(task, [member], steps=steps)
     inputs = [torch.from_numpy(b) for b in network_inputs(task, member)]
     network = load_network(task, member).double()
     largest, ours, theirs = 0.0, 0.0, 0.0
@@ -50,7 +51,9 @@ def _against_captum(task: TargetTask, member: Member) -> Iterator[Bar]:
         _, _, values = integrate(network, inputs, task.wiring.operators, int(target), steps)
         theirs += time.perf_counter() - between
         ours += between - begun
-        for a, b in zip((*mine.features, *mine.arcs), values, strict=True):
+        sizes = [len(o.weight) for o in task.wiring.operators]
+        whole = (*mine.feature_arrays(len(task.genes)), *mine.arc_arrays(sizes))
+        for a, b in zip(whole, values, strict=True):
             largest = max(largest, float(np.abs(a - b / member.scale).max()))
     yield bar(
         f"attribution: largest difference to Captum on the whole graph, {TARGETS} targets",
@@ -64,7 +67,7 @@ def _against_captum(task: TargetTask, member: Member) -> Iterator[Bar]:
 
 def _completeness(task: TargetTask, member: Member) -> Iterator[Bar]:
     steps = ExplainSettings().steps
-    path = SharedPath(task, member, steps=steps)
+    path = SharedPath(task, [member], steps=steps)
     found = [path.attribute(target) for target in range(len(task.genes))]
     spread = float(np.std([a.score - a.baseline_score for a in found]))
     errors = np.array([a.completeness_error for a in found]) / spread

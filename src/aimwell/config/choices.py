@@ -44,6 +44,8 @@ EXECUTORS: Final = (
     "slurm",
     "slurm://PARTITION",
 )
+#: Where a path of integrated gradients may begin; ``explain.baselines`` says what they are.
+BASELINES: Final = ("zero", "controls", "empty")
 UNITS: Final = ("counts", "log2", "log2_ratio", "intensity", "tpm")
 #: What the words of ``[model]`` may be.
 MODEL: Final = {
@@ -118,6 +120,8 @@ def check_choices(config: RunConfig, where: str) -> None:
     ]
     model = config.model
     choices += [(f"model.{key}", getattr(model, key), allowed) for key, allowed in MODEL.items()]
+    choices += [("explain.baselines", name, BASELINES) for name in config.explain.baselines]
+    _check_explain(config, where)
     _check_days(config, where)
     for key, found, allowed in choices:
         if found not in allowed:
@@ -154,6 +158,21 @@ def _check_drugs(config: RunConfig, names: Sequence[str], where: str) -> None:
         raise ConfigError(
             f"{where}: drugs.contrasts names {some(unknown)}; the run has {some(names, 9)}"
         )
+
+
+def _check_explain(config: RunConfig, where: str) -> None:
+    """Refuse an explanation without a baseline, a path, a subgraph or a node."""
+    explain = config.explain
+    if not explain.baselines or len(set(explain.baselines)) < len(explain.baselines):
+        raise ConfigError(
+            f"{where}: explain.baselines = {list(explain.baselines)} needs at least one of "
+            f"{some(BASELINES)}, none of them twice"
+        )
+    for name in ("steps", "max_nodes", "subgraphs"):
+        if getattr(explain, name) < 1:
+            raise ConfigError(
+                f"{where}: explain.{name} = {getattr(explain, name)}, needed at least 1"
+            )
 
 
 def _check_kind(matrix: MatrixSettings, where: str) -> None:

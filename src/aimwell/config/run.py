@@ -60,11 +60,17 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class ExplainSettings:
-    """How many targets are explained, how finely, and how large their subgraphs may be."""
+    """How many targets are explained, how finely, and how large their subgraphs may be.
+
+    The attributions are those of the first of ``baselines``; the others are compared with it.
+    """
 
     top: int = 50
     steps: int = 200
     max_nodes: int = 15
+    subgraphs: int = 3
+    baselines: tuple[str, ...] = ("zero", "controls")
+    test: bool = True
 
 
 @dataclass(frozen=True)

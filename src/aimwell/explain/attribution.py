@@ -1,268 +1,508 @@
 """Exact integrated gradients, with everything that targets share computed once.
 
-The path runs straight from "nothing observed, no edges, no known targets" to the data: at ``a``
-in (0, 1] every feature and every edge weight is ``a`` times its value. Encoders are linear and
-the normalisation is fixed, so what enters the first ReLU is a polynomial in ``a``,
+The path runs straight from a baseline without edges to the data: at ``a`` in (0, 1] every edge
+weight is ``a`` times its value, every feature ``x0 + a (x - x0)``. Encoders are linear and the
+normalisation is fixed, so what enters the first ReLU is a cubic in ``a``,
 
-    z1(a) = BatchNorm(a C1 + a^2 C2 + a^3 C3),
+    z1(a) = BatchNorm(C0 + a C1 + a^2 C2 + a^3 C3),
 
-with C1 from the gene itself, C2 from its edges and C3 through its sets. The three matrices do not
-depend on the target. What is left per target is the way back from one output: the steps are summed
-over the genes that layer 2 reads, and only then multiplied into the edges of layer 1, so the cost
-of the edges does not depend on the number of steps. The numbers are those of Captum's
-``IntegratedGradients`` (midpoint rule) on the whole graph.
+the same for all targets. Three things follow.
+
+1. A unit of layer 1 is open in two runs of steps at most (``gates``). Sums over the steps are
+   differences of running sums: their cost does not depend on the number of steps.
+2. What reaches layer 1 is linear in the features. The way back ends in feature space: an arc's
+   attribution is a dot product as long as the features are many, not as the network is wide.
+3. All members of a fold see the same input. They are one wide network up to there, so the arcs are
+   multiplied once, whatever the size of the ensemble.
+
+The numbers are those of Captum's ``IntegratedGradients`` (midpoint rule) on the whole graph.
 
 Source: Sundararajan, Taly & Yan 2017 (integrated gradients).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
 
-from aimwell.models.propagate import SparseOperator, take_rows
+from aimwell.errors import TaskError
+from aimwell.explain.baselines import ZERO, Baseline, baseline_inputs, network_inputs
+from aimwell.explain.gates import find_gates, no_gates
+from aimwell.explain.products import dots
+from aimwell.explain.reach import Arcs, Entry, Reach, Reaches, distinct
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, label_channels, visible_blocks
+from aimwell.models.training import Member
 
-CHUNK = 1 << 17  # numbers per array in the sum over steps: 1 MB, which stays in the cache
+#: Powers of the path variable that a sum over steps is taken with.
+POWERS = 4
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """What every input contributes to one score of one network.
+    """What every input contributes to one score, where it contributes anything.
 
     Attributes:
-        score, baseline_score: On the data and on the baseline.
-        features: One array ``(n, d_b)`` per block, the known-target channel last; exactly zero
-            outside the receptive field.
-        arcs: One array per operator, in the order of its arcs.
+        score, baseline_score: On the data and on the baseline, mean over the members.
+        genes: Positions of genes whose features may contribute, sorted, ``g`` of them; all others
+            contribute exactly nothing.
+        features: One array ``(g, d_b)`` per block, the known-target channel last.
+        positions: Per operator, the arcs that may contribute.
+        arcs: Per operator, their attributions.
+        routes: Credit by the way it took, see ``Routes``; None for a network of another kind.
     """
 
     score: float
     baseline_score: float
+    genes: np.ndarray
     features: tuple[np.ndarray, ...]
+    positions: tuple[np.ndarray, ...]
     arcs: tuple[np.ndarray, ...]
+    routes: "Routes | None" = field(default=None, compare=False)
+
+    @property
+    def total(self) -> float:
+        """Sum of all attributions."""
+        return sum(float(a.sum()) for a in (*self.features, *self.arcs))
 
     @property
     def completeness_error(self) -> float:
         """|sum of attributions - (score - baseline score)|."""
-        total = sum(float(a.sum()) for a in (*self.features, *self.arcs))
-        return abs(total - (self.score - self.baseline_score))
+        return abs(self.total - (self.score - self.baseline_score))
 
+    def feature_arrays(self, n: int) -> list[np.ndarray]:
+        """Spread features over all ``n`` genes, one array ``(n, d_b)`` per block."""
+        whole = [np.zeros((n, f.shape[1])) for f in self.features]
+        for array, values in zip(whole, self.features, strict=True):
+            array[self.genes] = values
+        return whole
 
-def network_inputs(task: TargetTask, member: Member) -> list[np.ndarray]:
-    """Give every block as the member sees it at prediction, float64; its own fold is hidden."""
-    channel = label_channels(task, task.folds != member.unit.fold).numpy()
-    return [b.astype(np.float64) for b in (*visible_blocks(task, member.unit.fold), channel)]
-
-
-class SharedPath:
-    """Everything along the path of one network that no target changes.
-
-    Args:
-        task: Graph, features and labels.
-        member: A fitted network.
-        steps: Steps of the midpoint rule.
-    """
-
-    def __init__(self, task: TargetTask, member: Member, *, steps: int) -> None:
-        p = {k: np.asarray(v, dtype=np.float64) for k, v in member.parameters.items()}
-        wiring = task.wiring
-        self.wiring, self.member, self.steps = wiring, member, steps
-        self.alphas = (np.arange(steps) + 0.5) / steps
-        self.inputs = network_inputs(task, member)
-        self.encoders = [p[f"encoders.{b}.weight"].T for b in range(len(self.inputs))]  # (d, h)
-        self.own = [p["own.0"], p["own.1"]]
-        self.through = [p["through.0"], p["through.1"]]  # (r, h, h)
-        self.gain, self.offset = zip(*(_affine(p, layer) for layer in range(2)), strict=True)
-        self.head = np.split(p["head.weight"][0], 3)
-        self.bias = float(p["head.bias"][0])
-        self.direct, self.into, self.out = (_matrix(o) for o in wiring.operators)
-        n, d = len(task.genes), wiring.n_direct
-        self.start: np.ndarray = np.hstack(self.inputs) @ np.vstack(self.encoders)  # (n, h)
-        self.in_sets: np.ndarray = self.into @ self.start  # (s, h)
-        self.polynomial = [self.start @ self.own[0], np.zeros_like(self.start)]
-        self.polynomial.append(np.zeros_like(self.start))
-        for power, matrix, state, first in (
-            (1, self.direct, self.start, 0),
-            (2, self.out, self.in_sets, d),
-        ):
-            arrived = np.asarray(matrix @ state).reshape(-1, n, state.shape[1])
-            for channel, message in enumerate(arrived):
-                self.polynomial[power] += message @ self.through[0][first + channel]
-
-    def attribute(self, target: int) -> Attribution:
-        """Attribute the score of the gene at position ``target``."""
-        inner = _Inner(self, target)
-        inner.sum_over_steps()
-        features, arcs = inner.to_inputs()
-        scale, centre = self.member.scale, self.member.centre
-        return Attribution(
-            score=(inner.logit(1.0) - centre) / scale,
-            baseline_score=(inner.logit(0.0) - centre) / scale,
-            features=tuple(f / scale for f in features),
-            arcs=tuple(a / scale for a in arcs),
-        )
-
-
-class _Inner:
-    """The genes that layer 2 reads for one target, and the way back through them."""
-
-    def __init__(self, path: SharedPath, target: int) -> None:
-        self.path, wiring = path, path.wiring
-        n, self.n_direct = path.start.shape[0], wiring.n_direct
-        self.n_set = len(wiring.channels) - self.n_direct
-        at = np.array([target])
-        self.direct = _cut(path.direct, wiring.direct, _rows(at, n, self.n_direct))
-        self.out = _cut(path.out, wiring.out_of_sets, _rows(at, n, self.n_set))
-        self.sets = np.unique(self.out.indices)
-        self.into = _cut(path.into, wiring.into_sets, self.sets)
-        self.genes = np.unique(np.concatenate([at, self.direct.indices, self.into.indices]))
-        self.target = int(np.searchsorted(self.genes, target))
-        self.reach = np.vstack(
-            [
-                self.direct.matrix[:, self.genes].toarray(),
-                (self.out.matrix[:, self.sets] @ self.into.matrix)[:, self.genes].toarray(),
-            ]
-        )  # (r, m): how layer 2 weighs every gene, per channel
-        self.polynomial = [c[self.genes] for c in path.polynomial]
-
-    def logit(self, alpha: float) -> float:
-        """Log-odds of the target at one point of the path."""
-        h1, _ = self._layer_1(np.array([alpha]))
-        z2 = self._layer_2(h1, np.array([alpha]))
-        a, b, c = self.path.head
-        start = alpha * self.path.start[self.genes[self.target]]
-        return float(start @ a + h1[self.target, 0] @ b + np.maximum(z2[0], 0) @ c + self.path.bias)
-
-    def sum_over_steps(self) -> None:
-        """Average over the path: gradients at layer 1 (three powers) and layer-2 products."""
-        path, (m, h) = self.path, self.polynomial[0].shape
-        self.gradient = [np.zeros((m, h)) for _ in range(3)]  # mean of a^k dscore/dz1
-        self.product = np.zeros((len(self.reach), m))
-        size = max(CHUNK // (m * h), 1)
-        for first in range(0, path.steps, size):
-            alphas = path.alphas[first : first + size]
-            k = len(alphas)
-            h1, open_1 = self._layer_1(alphas)
-            z2 = self._layer_2(h1, alphas)
-            back = (z2 > 0) * (path.gain[1] * path.head[2])  # (k, h)
-            into_channel = np.einsum("kh,rgh->rkg", back, path.through[1])  # (r, k, h)
-            power = np.ones(len(self.reach))
-            power[self.n_direct :] = 2
-            arriving = into_channel * alphas[None, :, None] ** power[:, None, None]
-            # the derivative to a weight has one power of a less than the message itself
-            lower = into_channel * alphas[None, :, None] ** (power[:, None, None] - 1)
-            self.product += lower.reshape(-1, k * h) @ h1.reshape(m, k * h).T
-            slope = (self.reach.T @ arriving.reshape(-1, k * h)).reshape(m, k, h)
-            slope[self.target] += back @ path.own[1].T + path.head[1]
-            slope *= open_1
-            for order in range(3):
-                self.gradient[order] += np.einsum("mkh,k->mh", slope, alphas**order)
-        self.gradient = [g * path.gain[0] / path.steps for g in self.gradient]
-        self.product /= path.steps
-
-    def to_inputs(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Multiply the averaged gradients into features and arcs."""
-        path, wiring = self.path, self.path.wiring
-        arcs = [np.zeros(len(o.weight)) for o in wiring.operators]
-        self._layer_2_arcs(arcs)
-        n = path.start.shape[0]
-        to_start = np.zeros_like(path.start)
-        to_start[self.genes] = self.gradient[0] @ path.own[0].T
-        to_start[self.genes[self.target]] += path.head[0]
-        through = path.through[0]
-        into_channel = np.einsum("mh,rgh->rmg", self.gradient[1], through[: self.n_direct])
-        cut = _cut(path.direct, wiring.direct, _rows(self.genes, n, self.n_direct))
-        flat = into_channel.reshape(-1, to_start.shape[1])
-        arcs[0][cut.positions] += cut.weights * _dots(flat, cut.rows, path.start, cut.indices)
-        to_start += cut.matrix.T @ flat
-        if self.n_set:
-            into_set = np.einsum("mh,rgh->rmg", self.gradient[2], through[self.n_direct :])
-            flat = into_set.reshape(-1, to_start.shape[1])
-            cut = _cut(path.out, wiring.out_of_sets, _rows(self.genes, n, self.n_set))
-            arcs[2][cut.positions] += cut.weights * _dots(flat, cut.rows, path.in_sets, cut.indices)
-            sets = np.unique(cut.indices)
-            at_sets = np.asarray(cut.matrix[:, sets].T @ flat)  # (sets, h)
-            cut = _cut(path.into, wiring.into_sets, sets)
-            arcs[1][cut.positions] += cut.weights * _dots(
-                at_sets, cut.rows, path.start, cut.indices
-            )
-            to_start += cut.matrix.T @ at_sets
-        features = [x * (to_start @ e.T) for x, e in zip(path.inputs, path.encoders, strict=True)]
-        return features, arcs
-
-    def _layer_1(self, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        a = alphas[None, :, None]
-        c1, c2, c3 = (c[:, None, :] for c in self.polynomial)
-        z1 = a * (c1 + a * (c2 + a * c3))  # (m, k, h)
-        z1 *= self.path.gain[0]
-        z1 += self.path.offset[0]
-        is_open = z1 > 0
-        return z1 * is_open, is_open
-
-    def _layer_2(self, h1: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-        m, k, h = h1.shape
-        path = self.path
-        arrived = (self.reach @ h1.reshape(m, k * h)).reshape(-1, k, h)
-        arrived[: self.n_direct] *= alphas[None, :, None]
-        arrived[self.n_direct :] *= alphas[None, :, None] ** 2
-        total = h1[self.target] @ path.own[1] + np.einsum("rkg,rgh->kh", arrived, path.through[1])
-        z2: np.ndarray = total * path.gain[1] + path.offset[1]
-        return z2
-
-    def _layer_2_arcs(self, arcs: list[np.ndarray]) -> None:
-        place = np.searchsorted(self.genes, self.direct.indices)
-        value = self.product[self.direct.rows, place]
-        arcs[0][self.direct.positions] += self.direct.weights * value
-        if not self.n_set:
-            return
-        product = self.product[self.n_direct :]  # (r_s, m)
-        per_set = product @ self.into.matrix[:, self.genes].T.toarray()  # (r_s, sets)
-        of_set = np.searchsorted(self.sets, self.out.indices)
-        arcs[2][self.out.positions] += self.out.weights * per_set[self.out.rows, of_set]
-        leaving = self.out.matrix[:, self.sets].toarray()  # (r_s, sets)
-        member = np.searchsorted(self.genes, self.into.indices)
-        value = np.einsum("ra,ra->a", leaving[:, self.into.rows], product[:, member])
-        arcs[1][self.into.positions] += self.into.weights * value
+    def arc_arrays(self, sizes: Sequence[int]) -> list[np.ndarray]:
+        """Spread attributions over all arcs of the operators, ``sizes`` of them."""
+        whole = [np.zeros(size) for size in sizes]
+        for array, at, values in zip(whole, self.positions, self.arcs, strict=True):
+            array[at] = values
+        return whole
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """Rows of an operator: their arcs one by one, and as a matrix."""
+class Routes:
+    """The same score split by the whole way that a message took.
 
-    matrix: sp.csr_matrix
-    rows: np.ndarray
-    indices: np.ndarray
-    positions: np.ndarray
-    weights: np.ndarray
+    A message is a product of one feature and the edges on its way, and integrated gradients give
+    each factor an equal part. Here a feature is given the whole product, so that the parts add up
+    to ``score - baseline_score`` and no credit is left over for edges as such.
 
+    Attributes:
+        own: What the target's features bring without a set on the way, per feature column.
+        direct: What other genes' features bring over interactions alone, per column.
+        sets: What features bring over at least one pathway or complex, per column.
+        constant: What neighbours send whatever is known of them: the worth of being connected.
+    """
 
-def _cut(whole: sp.csr_matrix, operator: SparseOperator, rows: np.ndarray) -> _Cut:
-    cut, _ = take_rows(operator, rows)
-    positions = cut.data
-    weights = whole.data[positions]
-    matrix = sp.csr_matrix((weights, cut.indices, cut.indptr), shape=cut.shape)
-    of_row = np.repeat(np.arange(len(rows)), np.diff(cut.indptr))
-    return _Cut(matrix, of_row, cut.indices, positions, weights)
-
-
-def _dots(
-    left: np.ndarray, left_rows: np.ndarray, right: np.ndarray, right_rows: np.ndarray
-) -> np.ndarray:
-    """Dot products of chosen rows, shape ``(e,)``, a block of arcs at a time."""
-    result = np.empty(len(left_rows))
-    size = max(CHUNK // max(left.shape[1], 1), 1)
-    for first in range(0, len(result), size):
-        part = slice(first, first + size)
-        result[part] = np.einsum("eh,eh->e", left[left_rows[part]], right[right_rows[part]])
-    return result
+    own: np.ndarray
+    direct: np.ndarray
+    sets: np.ndarray
+    constant: float
 
 
-def _rows(places: np.ndarray, n: int, channels: int) -> np.ndarray:
-    """Rows of ``places`` in every one of the stacked channels."""
-    rows: np.ndarray = (np.arange(channels)[:, None] * n + places[None, :]).ravel()
-    return rows
+class SharedPath:
+    """Everything along the path of the members of one fold that no target changes.
+
+    Args:
+        task: Graph, features and labels.
+        members: Fitted networks that hide the same fold; attributions are of their mean score.
+        steps: Steps of the midpoint rule.
+        baseline: Where the path begins.
+        reaches: Cuts targets out of the graph; made here if it is not shared.
+        genes: Positions of the genes that layer 2 will read, where they are known beforehand.
+
+    Raises:
+        TaskError: Members of different folds, or networks that are no such polynomial.
+    """
+
+    def __init__(
+        self,
+        task: TargetTask,
+        members: Sequence[Member],
+        *,
+        steps: int,
+        baseline: Baseline = ZERO,
+        reaches: Reaches | None = None,
+        genes: np.ndarray | None = None,
+    ) -> None:
+        _check(members)
+        self.reaches = reaches or Reaches(task.wiring)
+        self.alphas = (np.arange(steps) + 0.5) / steps
+        inputs = network_inputs(task, members[0])
+        begin = baseline_inputs(task, members[0], baseline)
+        self.widths = [x.shape[1] for x in inputs]
+        data, start = np.hstack(inputs), np.hstack(begin)
+        #: power of the path variable → features that enter with it
+        terms = {1: data - start, 0: start}
+        self.terms = {power: x for power, x in terms.items() if x.any()} or {1: terms[1]}
+        self.delta = terms[1]
+        self.net = Wide(members)
+        n = len(task.genes)
+        r = self.reaches
+        direct, into, out = r.direct.matrix(), r.into.matrix(), r.out.matrix()
+        self.in_sets = {p: np.asarray(into @ x) for p, x in self.terms.items()}
+        self.seen = {
+            p: np.hstack([x, beside(direct @ x, n), beside(out @ self.in_sets[p], n)])
+            for p, x in self.terms.items()
+        }  # (n, d (1 + r)): own features and those that arrive through each channel
+        self.width = self.net.offset_1.size
+        self.local = np.full(n, -1)
+        self.rows = np.zeros((0, POWERS, self.width))
+        self.runs = np.zeros((2, 0, self.width), dtype=np.int64)
+        self.gates = no_gates(self.width)
+        if genes is not None:
+            self.prepare(genes)
+
+    def prepare(self, genes: np.ndarray) -> None:
+        """Work out when the units of some genes are open; done at need for all others."""
+        new = genes[self.local[genes] < 0]
+        if not len(new):
+            return
+        if 4 * (len(self.rows) + len(new)) > len(self.local):
+            new = np.flatnonzero(self.local < 0)  # many small steps would copy what is there
+        polynomial = np.zeros((POWERS, len(new), self.width))
+        polynomial[0] = self.net.offset_1
+        for power, seen in self.seen.items():
+            for hops, part in enumerate(self.columns):
+                polynomial[power + hops] += seen[new, part] @ self.net.back[part]
+        gates = find_gates(polynomial, self.alphas)
+        unit = np.arange(self.width)
+        runs = np.stack([gates.first, gates.last]) * np.int64(self.width) + unit
+        self.local[new] = len(self.rows) + np.arange(len(new))
+        self.rows = np.concatenate([self.rows, polynomial.transpose(1, 0, 2)])  # (·, 4, width)
+        #: where runs begin and end in a table of running sums with a row per step
+        self.runs = np.concatenate([self.runs, runs], axis=1)
+        self.gates = self.gates.joined(gates)
+
+    @property
+    def columns(self) -> tuple[slice, slice, slice]:
+        """Columns of own features, of those over direct channels and of those through sets."""
+        d, r = sum(self.widths), self.reaches
+        first, second = d * (1 + r.n_direct), d * (1 + r.n_direct + r.n_set)
+        return slice(0, d), slice(d, first), slice(first, second)
+
+    def attribute(self, target: int | Reach) -> Attribution:
+        """Attribute the score of the gene at position ``target``."""
+        reach = target if isinstance(target, Reach) else self.reaches.of(target)
+        return _OneTarget(self, reach).attribution()
+
+
+class Wide:
+    """The members side by side, as one network with ``members × hidden`` units.
+
+    Heads are divided by the scale and the number of members, so what they give is the mean score.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        parts = [{k: np.asarray(v, np.float64) for k, v in m.parameters.items()} for m in members]
+        self.n, self.hidden = len(members), parts[0]["own.0"].shape[0]
+        affine = [[_affine(p, layer) for p in parts] for layer in range(2)]
+        self.offset_1 = np.concatenate([offset for _, offset in affine[0]])
+        self.gain_2 = np.concatenate([gain for gain, _ in affine[1]])
+        self.offset_2 = np.concatenate([offset for _, offset in affine[1]])
+        self.own_2 = np.stack([p["own.1"] for p in parts])  # (members, h, h)
+        self.through_2 = np.stack([p["through.1"] for p in parts])  # (members, r, h, h)
+        back = []
+        for p, (gain, _) in zip(parts, affine[0], strict=True):
+            blocks = [p[f"encoders.{b}.weight"].T for b in range(_encoders(p))]
+            encoder = np.vstack(blocks)  # (d, h)
+            layers = [p["own.0"], *p["through.0"]]
+            back.append(np.vstack([encoder @ w for w in layers]) * gain)
+        #: from features, own and arriving, to layer 1: shape (d (1 + r), width)
+        self.back = np.hstack(back)
+        share = [1 / (len(members) * m.scale) for m in members]
+        heads = [np.split(p["head.weight"][0] * s, 3) for p, s in zip(parts, share, strict=True)]
+        self.head_1 = np.concatenate([b for _, b, _ in heads])
+        self.head_2 = np.concatenate([c for _, _, c in heads])
+        self.skip = np.zeros(len(back[0]) // (1 + len(parts[0]["through.0"])))
+        for p, (a, _, _) in zip(parts, heads, strict=True):
+            self.skip += np.vstack([p[f"encoders.{b}.weight"].T for b in range(_encoders(p))]) @ a
+        self.constant = sum(
+            s * (float(p["head.bias"][0]) - m.centre)
+            for p, m, s in zip(parts, members, share, strict=True)
+        )
+
+    def mix(self, states: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+        """Multiply the units of every member by its own matrix, ``(k, width)`` each."""
+        per_member = states.reshape(len(states), self.n, self.hidden).transpose(1, 0, 2)
+        mixed: np.ndarray = np.matmul(per_member, matrices).transpose(1, 0, 2)
+        return mixed.reshape(len(states), -1)
+
+
+class _OneTarget:
+    """The way forward and back for one target."""
+
+    def __init__(self, path: SharedPath, reach: Reach) -> None:
+        self.path, self.reach, self.net = path, reach, path.net
+        path.prepare(reach.genes)
+        local = path.local[reach.genes]
+        self.runs = path.runs[:, local]  # (2, m, width)
+        self.rows = path.rows[local]  # (m, 4, width)
+        self.twice = path.gates.second(local)
+        self.width = path.width
+        self.table_size = (len(path.alphas) + 1) * self.width
+
+    def attribution(self) -> Attribution:
+        path, reach = self.path, self.reach
+        score, start = self._ends()
+        self._sums_of_way_back()
+        d = sum(path.widths)
+        columns = path.seen[next(iter(path.seen))].shape[1]
+        m = len(reach.genes)
+        #: power → what layer 1 sends back to the features it saw, shape (m, d (1 + r))
+        self.sent = {p: np.zeros((m, columns)) for p in path.terms}
+        #: edges of layer 2 on the way → credit per column
+        self.credit = {(p, o): np.zeros(columns) for p in path.terms for o in range(3)}
+        self.constant = 0.0
+        self._own()
+        products = {e.channel: self._entry(e) for e in reach.entries if e.order == 1}
+        back_home = self._back_home(d)
+        products |= {e.channel: self._entry(e) for e in reach.entries if e.order == 2}
+        genes, features, positions, arcs = self._to_inputs()
+        self._layer_2_arcs(products, arcs)
+        kept = np.split(features, np.cumsum(path.widths)[:-1], axis=1)
+        return Attribution(
+            score=score,
+            baseline_score=start,
+            genes=genes,
+            features=tuple(kept),
+            positions=positions,
+            arcs=tuple(arcs),
+            routes=self._routes(back_home),
+        )
+
+    def _ends(self) -> tuple[float, float]:
+        """Score on the data and on the baseline."""
+        net, path, place = self.net, self.path, self.reach.place
+        scores = []
+        for value in (1.0, 0.0):
+            inner = np.maximum(self.rows.sum(axis=1) if value else self.rows[:, 0], 0)
+            total = net.mix(inner[[place]], net.own_2)
+            for entry in self.reach.entries if value else ():
+                arrived = entry.weight @ inner[entry.genes]
+                total += net.mix(arrived[None], net.through_2[:, entry.channel])
+            outer = np.maximum(total[0] * net.gain_2 + net.offset_2, 0)
+            skip = sum(
+                value**p * float(x[self.reach.target] @ net.skip) for p, x in path.terms.items()
+            )
+            scores.append(
+                skip + float(inner[place] @ net.head_1 + outer @ net.head_2) + net.constant
+            )
+        return scores[0], scores[1]
+
+    def _forward(self) -> np.ndarray:
+        """Give what enters layer 2 at every step, shape ``(steps, width)``."""
+        net, alphas, place = self.net, self.path.alphas, self.reach.place
+        powers = alphas[:, None] ** np.arange(POWERS)  # (steps, 4)
+        own = np.maximum(powers @ self.rows[place], 0)
+        self.own_open = own > 0
+        total = net.mix(own, net.own_2)
+        for entry in self.reach.entries:
+            coefficients = self._running(entry)  # (steps, 4, width)
+            arrived = np.einsum("sk,skh->sh", powers * alphas[:, None] ** entry.order, coefficients)
+            total += net.mix(arrived, net.through_2[:, entry.channel])
+        arriving: np.ndarray = total * net.gain_2 + net.offset_2
+        return arriving
+
+    def _running(self, entry: Entry) -> np.ndarray:
+        """Sum the polynomials of the units that are open, at every step: ``(steps, 4, width)``."""
+        size, width = self.table_size, self.width
+        rows = self.rows[entry.genes] * entry.weight[:, None, None]  # (m_c, 4, width)
+        first, last = self.runs[:, entry.genes].reshape(2, -1)
+        table = np.empty((POWERS, size))
+        for power in range(POWERS):
+            values = rows[:, power].ravel()
+            table[power] = np.bincount(first, values, minlength=size)
+            table[power] -= np.bincount(last, values, minlength=size)
+        row, within = self._twice_in(entry)
+        if len(row):
+            gates = self.path.gates
+            unit = gates.unit[row]
+            values = rows[within, :, unit].T  # (4, k)
+            for power in range(POWERS):
+                np.add.at(table[power], gates.second_first[row] * width + unit, values[power])
+                np.subtract.at(table[power], gates.second_last[row] * width + unit, values[power])
+        changes = table.reshape(POWERS, -1, width)[:, :-1]
+        return np.cumsum(changes, axis=1).transpose(1, 0, 2)
+
+    def _sums_of_way_back(self) -> None:
+        """Sum what comes back through layer 2 over the steps, with every power that is needed."""
+        net, alphas = self.net, self.path.alphas
+        back = (self._forward() > 0) * (net.gain_2 * net.head_2)  # (steps, width)
+        steps = len(alphas)
+        powers = alphas[:, None] ** np.arange(POWERS + 1) / steps  # (steps, 5)
+        self.back_steps, self.powers = back, powers
+        running = np.zeros((POWERS + 1, steps + 1, self.width))
+        np.cumsum(powers.T[:, :, None] * back, axis=1, out=running[:, 1:])
+        self.running = running
+
+    def _own(self) -> None:
+        """Send back what the target's own state at layer 1 is worth."""
+        net, place = self.net, self.reach.place
+        slope = self.own_open * (net.mix(self.back_steps, net.own_2.transpose(0, 2, 1)))
+        slope += self.own_open * net.head_1
+        sums = np.zeros((POWERS, self.width))  # the power below 0 is never read: no edge to credit
+        sums[1:] = self.powers[:, :3].T @ slope
+        self._send(np.array([place]), np.ones(1), sums[None], 0)
+
+    def _entry(self, entry: Entry) -> np.ndarray:
+        """Send back through one channel; return the worth of every arriving message per weight."""
+        net = self.net
+        turned = net.through_2[:, entry.channel].transpose(0, 2, 1)
+        chosen = self.running[entry.order - 1 : entry.order - 1 + POWERS]  # (4, steps + 1, width)
+        turned_back = net.mix(chosen.reshape(-1, self.width), turned).reshape(chosen.shape)
+        by_step = np.ascontiguousarray(turned_back.transpose(1, 2, 0))
+        table: np.ndarray = by_step.reshape(-1, POWERS)  # a row per step and unit, as in ``runs``
+        first, last = (runs[entry.genes] for runs in self.runs)
+        sums: np.ndarray = np.take(table, last, axis=0)
+        sums -= np.take(table, first, axis=0)  # (m_c, width, 4)
+        row, within = self._twice_in(entry)
+        if len(row):
+            gates = self.path.gates
+            unit = gates.unit[row]
+            more = table[gates.second_last[row] * self.width + unit]
+            more = more - table[gates.second_first[row] * self.width + unit]
+            sums[within, unit] += more
+        return self._send(entry.genes, entry.weight, sums.transpose(0, 2, 1), entry.order)
+
+    def _twice_in(self, entry: Entry) -> tuple[np.ndarray, np.ndarray]:
+        """Second runs of an entry's genes: rows of their table, and places in the entry."""
+        place, row = self.twice
+        of_gene = np.full(len(self.reach.genes), -1)
+        of_gene[entry.genes] = np.arange(len(entry.genes))
+        within = of_gene[place]
+        kept = within >= 0
+        return row[kept], within[kept]
+
+    def _send(
+        self, genes: np.ndarray, weight: np.ndarray, sums: np.ndarray, order: int
+    ) -> np.ndarray:
+        """Turn sums over steps, shape ``(m_c, 4, width)``, into what the features are worth."""
+        path, at = self.path, self.reach.genes[genes]
+        worth: np.ndarray = sums[:, 0] @ self.net.offset_1
+        self.constant += order * float(weight @ worth)
+        for power, seen in path.seen.items():
+            sent = np.empty((len(genes), seen.shape[1]))
+            for hops, part in enumerate(path.columns):
+                if part.stop > part.start:
+                    np.matmul(sums[:, power + hops], self.net.back[part].T, out=sent[:, part])
+            valued = sent * seen[at]
+            worth += valued.sum(axis=1)
+            self.credit[power, order] += weight @ valued
+            sent *= weight[:, None]
+            self.sent[power][genes] += sent
+        return worth
+
+    def _to_inputs(
+        self,
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...], list[np.ndarray]]:
+        """Multiply what layer 1 sends back into features and arcs."""
+        path, reach = self.path, self.reach
+        own, direct, through = path.columns
+        d = own.stop
+        cuts = (reach.direct, reach.into, reach.out)
+        genes = distinct(len(path.delta), reach.genes, reach.direct.source, reach.into.source)
+        features = np.zeros((len(genes), d))
+        arcs = [np.zeros(len(cut.source)) for cut in cuts]
+        for power, term in path.terms.items():
+            sent = self.sent[power]
+            beside = below(sent[:, direct], d)
+            arcs[0] += dots(reach.direct, beside, term)
+            to_sets = below(sent[:, through], d)
+            at_sets = np.zeros((len(reach.outer_sets), d))
+            if len(reach.outer_sets):
+                arcs[2] += dots(reach.out, to_sets, path.in_sets[power])
+                at_sets = np.asarray(reach.out.matrix.T @ to_sets)[reach.outer_sets]
+                arcs[1] += dots(reach.into, at_sets, term)
+            if power == 1:
+                features += (reach.direct.matrix.T @ beside)[genes]
+                if len(reach.outer_sets):
+                    features += (reach.into.matrix.T @ at_sets)[genes]
+                features[np.searchsorted(genes, reach.genes)] += sent[:, own]
+                features[np.searchsorted(genes, reach.target)] += self.net.skip
+                features *= term[genes]
+        arcs = [values * cut.weight for values, cut in zip(arcs, cuts, strict=True)]
+        return genes, features, tuple(cut.position for cut in cuts), arcs
+
+    def _layer_2_arcs(self, products: dict[int, np.ndarray], arcs: list[np.ndarray]) -> None:
+        """Add what the arcs of layer 2 are worth; they are among those of layer 1."""
+        reach, n_direct = self.reach, self.path.reaches.n_direct
+        m, k = len(reach.genes), len(reach.sets)
+        member = np.searchsorted(reach.genes, reach.own_into.source)
+        into_row = _rows_within(reach.into, np.searchsorted(reach.outer_sets, reach.sets))
+        for entry in reach.entries:
+            product = products[entry.channel]
+            if entry.order == 1:
+                row = entry.channel * m + reach.place
+                part = slice(reach.direct.start[row], reach.direct.start[row + 1])
+                arcs[0][part] += entry.weight * product
+                continue
+            of_gene = np.zeros(m)
+            of_gene[entry.genes] = product
+            carried = reach.own_into.weight * of_gene[member]
+            per_set = np.bincount(reach.own_into.row, carried, minlength=k)
+            c = entry.channel - n_direct
+            own = slice(reach.own_out.start[c], reach.own_out.start[c + 1])
+            at = np.searchsorted(reach.sets, reach.own_out.source[own])
+            row = c * m + reach.place
+            part = slice(reach.out.start[row], reach.out.start[row + 1])
+            arcs[2][part] += reach.own_out.weight[own] * per_set[at]
+            leaving = np.zeros(k)
+            leaving[at] = reach.own_out.weight[own]
+            arcs[1][into_row] += leaving[reach.own_into.row] * carried
+
+    def _back_home(self, d: int) -> np.ndarray:
+        """Credit of the target's own features that come back over two interactions.
+
+        Called when only direct channels have sent back; shape ``(d,)``.
+        """
+        reach = self.reach
+        home = np.flatnonzero(reach.direct.source == reach.target)
+        credit = np.zeros(d)
+        for power, term in self.path.terms.items():
+            sent = self.sent[power].copy()
+            sent[reach.place] = 0  # what the target's own state sends has crossed one edge, not two
+            beside = below(sent[:, self.path.columns[1]], d)
+            back = reach.direct.weight[home] @ beside[reach.direct.row[home]]
+            credit += (power + 2) * back * term[reach.target]
+        return credit
+
+    def _routes(self, back_home: np.ndarray) -> Routes:
+        path = self.path
+        d = sum(path.widths)
+        own, direct, sets = np.zeros((3, d))
+        for (power, order), credit in self.credit.items():
+            for hops, part in enumerate(path.columns):
+                # a message with a feature that moves along the path has one factor more
+                whole = (power + hops + order) * credit[part].reshape(-1, d).sum(axis=0)
+                if order == 2 or hops == 2:
+                    sets += whole
+                elif order == 0 and hops == 0:
+                    own += whole
+                else:
+                    direct += whole
+        if 1 in path.terms:
+            own += path.terms[1][self.reach.target] * self.net.skip
+        return Routes(own + back_home, direct - back_home, sets, self.constant)
+
+
+def _check(members: Sequence[Member]) -> None:
+    folds = {m.unit.fold for m in members}
+    if len(folds) != 1:
+        raise TaskError(
+            f"one path needs networks of one fold, {len(folds)} folds were given: networks of "
+            "different folds see different known targets"
+        )
+
+
+def _encoders(parameters: dict[str, np.ndarray]) -> int:
+    return sum(name.startswith("encoders.") for name in parameters)
 
 
 def _affine(parameters: dict[str, np.ndarray], layer: int) -> tuple[np.ndarray, np.ndarray]:
@@ -274,6 +514,20 @@ def _affine(parameters: dict[str, np.ndarray], layer: int) -> tuple[np.ndarray, 
     return gain, bias - mean * gain
 
 
-def _matrix(operator: SparseOperator) -> sp.csr_matrix:
-    parts = (operator.weight.double().numpy(), operator.column.numpy(), operator.row_start.numpy())
-    return sp.csr_matrix(parts, shape=operator.shape)
+def beside(stacked: np.ndarray | sp.spmatrix, n: int) -> np.ndarray:
+    """Put channels that are one below the other side by side: ``(r n, d)`` to ``(n, r d)``."""
+    array = np.asarray(stacked)
+    d = array.shape[1]
+    return array.reshape(-1, n, d).transpose(1, 0, 2).reshape(n, -1)
+
+
+def below(beside: np.ndarray, d: int) -> np.ndarray:
+    """Undo ``beside``."""
+    m = len(beside)
+    return np.ascontiguousarray(beside.reshape(m, -1, d).transpose(1, 0, 2)).reshape(-1, d)
+
+
+def _rows_within(arcs: Arcs, rows: np.ndarray) -> np.ndarray:
+    """Places of the arcs of some rows."""
+    parts = [np.arange(arcs.start[r], arcs.start[r + 1]) for r in rows]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)

@@ -12,7 +12,9 @@ import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor
 
-from aimwell.explain.attribution import Attribution, network_inputs
+from aimwell.explain.attribution import Attribution
+from aimwell.explain.baselines import ZERO, Baseline, baseline_inputs, network_inputs
+from aimwell.explain.reach import Reach
 from aimwell.explain.receptive_field import receptive_field
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator
@@ -21,42 +23,55 @@ from aimwell.models.training import Member, load_network
 
 
 def attribute_by_captum(
-    task: TargetTask, member: Member, target: int, *, steps: int
+    task: TargetTask,
+    members: Sequence[Member],
+    target: int,
+    *,
+    steps: int,
+    baseline: Baseline = ZERO,
 ) -> Attribution:
-    """Attribute the score of one gene by one network, on its receptive field.
+    """Attribute the mean score of one gene by some networks, on its receptive field.
 
     Args:
         task: Graph, features and labels.
-        member: A network that never saw the gene's fold.
+        members: Networks that never saw the gene's fold.
         target: Position of the gene.
         steps: Number of steps along the path (midpoint rule).
+        baseline: Where the path begins.
 
     Returns:
-        Attributions on the whole graph, zero where nothing can flow to the target.
+        Attributions of everything in the receptive field; nothing else can contribute.
     """
-    field = receptive_field(task.wiring, target)
-    inputs = [torch.from_numpy(b) for b in network_inputs(task, member)]
-    local = [block[torch.from_numpy(field.genes)] for block in inputs]
-    score, baseline, values = integrate(
-        load_network(task, member).double(), local, field.operators, field.target, steps
-    )
-    features = []
-    for whole, part in zip(inputs, values[: len(inputs)], strict=True):
-        full = np.zeros(tuple(whole.shape))
-        full[field.genes] = part
-        features.append(full / member.scale)
-    arcs = []
-    for operator, part, position in zip(
-        task.wiring.operators, values[len(inputs) :], field.arcs, strict=True
-    ):
-        full = np.zeros(len(operator.weight))
-        full[position] = part
-        arcs.append(full / member.scale)
+    field = receptive_field(task.wiring, target, members[0].layers)
+    genes = torch.from_numpy(field.genes)
+    score = start = 0.0
+    totals: list[np.ndarray] = []
+    for member in members:
+        ends = [
+            [torch.from_numpy(b)[genes] for b in inputs]
+            for inputs in (network_inputs(task, member), baseline_inputs(task, member, baseline))
+        ]
+        last, first, values = integrate(
+            load_network(task, member).double(),
+            ends[0],
+            field.operators,
+            field.target,
+            steps,
+            ends[1],
+        )
+        share = 1 / (len(members) * member.scale)
+        score += share * (last - member.centre)
+        start += share * (first - member.centre)
+        values = [share * v for v in values]
+        totals = [t + v for t, v in zip(totals, values, strict=True)] if totals else values
+    n_blocks = len(task.blocks) + 1
     return Attribution(
-        score=(score - member.centre) / member.scale,
-        baseline_score=(baseline - member.centre) / member.scale,
-        features=tuple(features),
-        arcs=tuple(arcs),
+        score=score,
+        baseline_score=start,
+        genes=field.genes,
+        features=tuple(totals[:n_blocks]),
+        positions=field.arcs,
+        arcs=tuple(totals[n_blocks:]),
     )
 
 
@@ -66,6 +81,7 @@ def integrate(
     operators: Sequence[SparseOperator],
     target: int,
     steps: int,
+    begin: Sequence[Tensor] | None = None,
 ) -> tuple[float, float, list[np.ndarray]]:
     """Run Captum's integrated gradients for one gene of any (part of a) graph.
 
@@ -75,6 +91,7 @@ def integrate(
         operators: Their weights are inputs too.
         target: Row of the gene.
         steps: Steps of the midpoint rule.
+        begin: Features at the beginning of the path, zeros if not given; edges begin at 0.
 
     Returns:
         Log-odds on the data, log-odds on the baseline, and attributions: one array per block,
@@ -93,10 +110,42 @@ def integrate(
         return torch.stack(rows)
 
     batch = tuple(t[None] for t in inputs)
-    zeros = tuple(torch.zeros_like(t) for t in batch)
+    given = [*(begin or []), *(torch.zeros_like(t) for t in inputs[len(begin or []) :])]
+    start = tuple(t[None] for t in given)
     values = IntegratedGradients(score, multiply_by_inputs=True).attribute(
-        batch, zeros, n_steps=steps, method="riemann_middle", internal_batch_size=1
+        batch, start, n_steps=steps, method="riemann_middle", internal_batch_size=1
     )
     with torch.no_grad():
-        ends = float(score(*batch)), float(score(*zeros))
+        ends = float(score(*batch)), float(score(*start))
     return *ends, [v[0].detach().numpy() for v in values]
+
+
+class CaptumPath:
+    """The same question for networks that are no polynomial, answered by Captum.
+
+    Args:
+        task: Graph, features and labels.
+        members: Networks that hide the same fold.
+        steps: Steps of the midpoint rule.
+        baseline: Where the path begins.
+    """
+
+    def __init__(
+        self,
+        task: TargetTask,
+        members: Sequence[Member],
+        *,
+        steps: int,
+        baseline: Baseline = ZERO,
+    ) -> None:
+        self.task, self.members, self.steps, self.baseline = task, members, steps, baseline
+
+    def prepare(self, genes: np.ndarray) -> None:
+        """Do nothing: no part of the work is shared between targets."""
+
+    def attribute(self, target: int | Reach) -> Attribution:
+        """Attribute the score of the gene at position ``target``."""
+        place = target.target if isinstance(target, Reach) else target
+        return attribute_by_captum(
+            self.task, self.members, place, steps=self.steps, baseline=self.baseline
+        )

@@ -39,15 +39,18 @@ class Faithfulness:
     Attributes:
         badge: ``verified``, ``partial``, ``not faithful`` or ``not tested``.
         rule: Which tests were held and which not, in words.
-        deletion: Kind of subgraph (``KINDS``) → share of ``score - baseline_score`` that is left
-            after its first 0, 1, 2 … nodes have gone with their edges; lower is more faithful.
-        insertion: The same for the share that its first nodes alone bring; higher is more faithful.
+        deletion: Kind of subgraph (``KINDS``) → share of the score above that of nothing that is
+            left after its first nodes beside the target have gone with their edges, at each of
+            ``sizes``; lower is more faithful.
+        insertion: The same for the share that the target with its first nodes alone brings; higher
+            is more faithful.
         sufficiency: Share of the score that the subgraph alone gives.
         necessity: Share of the score that is lost without it.
         sparsity: Share of the receptive field's edges that the subgraph does not need.
         seed_agreement: Overlap (Jaccard) of the top 20 edges of independent members; missing (NaN)
             with a single member.
         baseline_agreement: The same over baselines.
+        sizes: Nodes beside the target at the points of the curves: 0, 1 …
     """
 
     badge: str = NOT_TESTED
@@ -59,6 +62,7 @@ class Faithfulness:
     sparsity: float = float("nan")
     seed_agreement: float = float("nan")
     baseline_agreement: float = float("nan")
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

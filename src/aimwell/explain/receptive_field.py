@@ -1,6 +1,7 @@
 """The exact part of the graph that one target's score depends on.
 
-Two layers read the arcs into the target and the arcs into their sources, and nothing else. The
+Two layers read the arcs into the target and the arcs into their sources, and nothing else (three
+read one step further). The
 induced two-hop subgraph is many times larger and holds arcs that no message travels.
 """
 
@@ -31,23 +32,26 @@ class ReceptiveField:
     arcs: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def receptive_field(wiring: Wiring, target: int) -> ReceptiveField:
-    """Cut out what two layers read to score ``target``.
+def receptive_field(wiring: Wiring, target: int, layers: int = 2) -> ReceptiveField:
+    """Cut out what some layers read to score ``target``.
 
     Args:
         wiring: All channels of the graph.
         target: Global position of the gene.
+        layers: Message-passing layers of the network.
 
     Returns:
         Genes, sets and arcs, re-numbered; arcs keep their weights.
     """
     n = wiring.direct.shape[1]
     n_set_channels = len(wiring.channels) - wiring.n_direct
-    at = np.array([target])
-    _, beside = take_rows(wiring.direct, _rows(at, n, wiring.n_direct))
-    _, own_sets = take_rows(wiring.out_of_sets, _rows(at, n, n_set_channels))
-    _, fellows = take_rows(wiring.into_sets, own_sets)
-    inner = np.unique(np.concatenate([at, beside, fellows]))
+    inner = np.array([target])
+    own_sets = np.zeros(0, dtype=np.int64)
+    for _ in range(layers - 1):
+        _, beside = take_rows(wiring.direct, _rows(inner, n, wiring.n_direct))
+        _, own_sets = take_rows(wiring.out_of_sets, _rows(inner, n, n_set_channels))
+        _, fellows = take_rows(wiring.into_sets, own_sets)
+        inner = np.unique(np.concatenate([inner, beside, fellows]))
     direct, outer = take_rows(wiring.direct, _rows(inner, n, wiring.n_direct))
     out, sets = take_rows(wiring.out_of_sets, _rows(inner, n, n_set_channels))
     sets = np.union1d(sets, own_sets)

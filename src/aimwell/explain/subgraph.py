@@ -1,11 +1,13 @@
-"""From attributions to a connected subgraph that a person can read."""
+"""From attributions to connected subgraphs that a person can read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-LEAST_GAIN = 0.005
+LEAST_GAIN: Final = 0.005
 
 
 def grow_subgraph(
@@ -33,55 +35,115 @@ def grow_subgraph(
         ...     max_nodes=3)
         ('t', 'b', 'c')
     """
-    worth = {str(k): float(v) for k, v in nodes.items()}
-    links = _links(edges)
-    total = sum(abs(v) for v in worth.values()) + float(edges["attribution"].abs().sum())
-    direction = np.sign(nodes.sum() + edges["attribution"].sum()) or 1.0
-    inside = [target]
-    while len(inside) < max_nodes:
-        best, gain = _best_step(inside, links, worth, direction, max_nodes - len(inside))
-        if gain < LEAST_GAIN * total:
-            break
-        inside.extend(best)
-    return tuple(inside)
+    names = sorted({target, *nodes.index, *edges["source_id"], *edges["target_id"]})
+    index = pd.Index(names)
+    worth = nodes.reindex(index).fillna(0.0).to_numpy(float)
+    ends = np.stack([index.get_indexer(pd.Index(edges[c])) for c in ("source_id", "target_id")])
+    values = edges["attribution"].to_numpy(float)
+    direction = np.sign(nodes.sum() + values.sum()) or 1.0
+    prizes = Prizes(direction * worth, ends, direction * values)
+    total = float(np.abs(worth).sum() + np.abs(values).sum())
+    found = prizes.grow(int(index.get_loc(target)), max_nodes, LEAST_GAIN * total)
+    return tuple(names[i] for i in found)
 
 
-def _links(edges: pd.DataFrame) -> dict[str, dict[str, float]]:
-    links: dict[str, dict[str, float]] = {}
-    rows = zip(edges["source_id"], edges["target_id"], edges["attribution"], strict=True)
-    for a, b, value in rows:
-        for one, other in ((a, b), (b, a)):
-            near = links.setdefault(one, {})
-            near[other] = near.get(other, 0.0) + float(value)
-    return links
+@dataclass(frozen=True)
+class Prizes:
+    """What nodes and edges are worth; edges count where both ends are in.
+
+    Attributes:
+        nodes: Shape ``(n,)``.
+        ends: Shape ``(2, e)``.
+        edges: Shape ``(e,)``.
+    """
+
+    nodes: np.ndarray
+    ends: np.ndarray
+    edges: np.ndarray
+
+    def value(self, inside: np.ndarray) -> float:
+        """Sum over a set of nodes and the edges between them."""
+        member = np.zeros(len(self.nodes), dtype=bool)
+        member[inside] = True
+        between = member[self.ends[0]] & member[self.ends[1]]
+        return float(self.nodes[inside].sum() + self.edges[between].sum())
+
+    def grow(self, target: int, max_nodes: int, least: float) -> list[int]:
+        """Grow from ``target`` by the largest gain per node, one node or a pair at a time."""
+        # both ways, parallel edges joined: a gain is read off in one look
+        n = len(self.nodes)
+        key = np.concatenate([self.ends[0] * n + self.ends[1], self.ends[1] * n + self.ends[0]])
+        pairs, place = np.unique(key, return_inverse=True)
+        link = np.bincount(place, np.tile(self.edges, 2), minlength=len(pairs))
+        one, other = pairs // n, pairs % n
+        begin = np.searchsorted(one, np.arange(n + 1))
+        gain = self.nodes.astype(float).copy()
+        near, member = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+        inside: list[int] = []
+
+        def join(node: int) -> None:
+            inside.append(node)
+            member[node] = True
+            part = slice(begin[node], begin[node + 1])
+            gain[other[part]] += link[part]
+            near[other[part]] = True
+
+        join(target)
+        while len(inside) < max_nodes:
+            border = np.flatnonzero(near & ~member)
+            if not len(border):
+                break
+            best = int(border[np.argmax(gain[border])])
+            step, most = [best], gain[best]
+            if len(inside) + 1 < max_nodes:
+                behind = (near & ~member)[one] & ~member[other]
+                mean = (gain[one[behind]] + gain[other[behind]] + link[behind]) / 2
+                if len(mean) and mean.max() > most + 1e-12 * abs(most):
+                    at = int(np.argmax(mean))
+                    step, most = [int(one[behind][at]), int(other[behind][at])], mean[at]
+            if most < least:
+                break
+            for node in step:
+                join(node)
+        return inside
+
+    def without(self, nodes: list[int]) -> "Prizes":
+        """Take the edges of some nodes away, so that another subgraph is found."""
+        gone = np.zeros(len(self.nodes), dtype=bool)
+        gone[nodes] = True
+        kept = ~(gone[self.ends[0]] | gone[self.ends[1]])
+        return Prizes(self.nodes, self.ends[:, kept], self.edges[kept])
 
 
-def _best_step(
-    inside: list[str],
-    links: Mapping[str, Mapping[str, float]],
-    worth: Mapping[str, float],
-    direction: float,
-    room: int,
-) -> tuple[list[str], float]:
-    """Find the best next node, or pair of nodes, and its gain per node."""
-    members = set(inside)
+def distinct_subgraphs(
+    prizes: Prizes, target: int, *, max_nodes: int, number: int, direction: float
+) -> Iterator[tuple[list[int], int]]:
+    """Find several subgraphs that share nothing but the target.
 
-    def gain(node: str, extra: tuple[str, ...] = ()) -> float:
-        joined = members.union(extra)
-        own = worth.get(node, 0.0)
-        return direction * (own + sum(v for k, v in links[node].items() if k in joined))
+    The first is the one in the direction of the score. Then its nodes are taken away, and the next
+    is the better of the two that raise and lower the score most, and so on.
 
-    border = sorted({k for node in inside for k in links.get(node, {})} - members)
-    singles = {node: gain(node) for node in border}
-    best: tuple[list[str], float] = ([], -np.inf)
-    for node in border:
-        if singles[node] > best[1]:
-            best = ([node], singles[node])
-    if room > 1:
-        # look behind the most promising neighbours only: the rest cannot catch up in one edge
-        for node in sorted(border, key=lambda k: (-singles[k], k))[:50]:
-            for behind in sorted(set(links[node]) - members - {node}):
-                mean = (singles[node] + gain(behind, (node,))) / 2
-                if mean > best[1]:
-                    best = ([node, behind], mean)
-    return best
+    Args:
+        prizes: Attributions as they are.
+        target: Node that all of them hold.
+        max_nodes: Of each.
+        number: How many at most.
+        direction: Sign of the score above its baseline.
+
+    Yields:
+        Nodes, target first, and the sign of what they do to the score.
+    """
+    total = float(np.abs(prizes.nodes).sum() + np.abs(prizes.edges).sum())
+    own = prizes.nodes[target]
+    for turn in range(number):
+        found = []
+        for sign in (direction,) if turn == 0 else (direction, -direction):
+            signed = Prizes(sign * prizes.nodes, prizes.ends, sign * prizes.edges)
+            inside = signed.grow(target, max_nodes, LEAST_GAIN * total)
+            worth = signed.value(np.array(inside))
+            found.append((worth - (sign * own if turn else 0), inside, int(sign)))
+        worth, inside, sign_found = max(found, key=lambda f: f[0])
+        if turn and (len(inside) == 1 or worth <= 0):
+            return
+        yield inside, sign_found
+        prizes = prizes.without(inside[1:])

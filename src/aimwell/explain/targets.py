@@ -1,6 +1,6 @@
-"""Explain targets: attributions of the ensemble, put into words and a subgraph."""
+"""Explain targets: attributions of the ensemble, put into words, subgraphs and a test."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,15 +10,25 @@ from aimwell.cohorts.evidence import Evidence
 from aimwell.config import ExplainSettings
 from aimwell.errors import TaskError
 from aimwell.explain.attribution import Attribution, SharedPath
-from aimwell.explain.explanation import Explanation
-from aimwell.explain.subgraph import grow_subgraph
-from aimwell.explain.wording import sentence_for
-from aimwell.knowledge.graph import GENE
+from aimwell.explain.baselines import BASELINES, Baseline
+from aimwell.explain.captum_path import CaptumPath
+from aimwell.explain.explanation import Explanation, Faithfulness, Subgraph
+from aimwell.explain.faithfulness import Tester
+from aimwell.explain.preconditions import check_finite, is_polynomial
+from aimwell.explain.reach import Reach, Reaches
+from aimwell.explain.shares import score_shares
+from aimwell.explain.subgraph import Prizes, distinct_subgraphs
+from aimwell.explain.tables import KEPT, TOP, Tables, overlap, strongest
+from aimwell.explain.wording import Facts, caveats_for, direction_of, sentence_for
 from aimwell.models.task import TargetTask
 from aimwell.models.training import Member
 
-KNOWN: Final = "known targets"
-KEPT: Final = 200  # nodes and edges that are listed one by one; the shares hold all of them
+#: Edges among which subgraphs are looked for; those beyond carry next to nothing.
+CANDIDATES: Final = 3000
+#: Targets whose cut-outs are held at a time.
+BLOCK: Final = 64
+
+Path = SharedPath | CaptumPath
 
 
 def explain_targets(
@@ -35,139 +45,206 @@ def explain_targets(
         members: The ensemble; a gene is explained by the members of its own fold.
         evidence: For the direction of change in the sentences.
         genes: HGNC ids, in the order of the result.
-        settings: Steps along the path and size of the subgraphs.
+        settings: Steps along the path, baselines, and size and number of the subgraphs.
 
     Raises:
-        TaskError: A gene that is not in the graph, or whose fold has no network.
+        TaskError: A gene that is not in the graph, whose fold has no network, or a network with
+            parameters that are no finite numbers.
     """
     positions = task.positions(genes)
-    found: dict[int, Explanation] = {}
-    for fold in np.unique(task.folds[positions]):
-        mine = sorted(
-            (m for m in members if m.unit.fold == fold), key=lambda member: member.unit.repeat
-        )
-        if not mine:
-            raise TaskError(f"no network was fitted without fold {fold}; fit it before explaining")
-        paths = [SharedPath(task, m, steps=settings.steps) for m in mine]
-        for position in positions[task.folds[positions] == fold]:
-            parts = [path.attribute(int(position)) for path in paths]
-            found[int(position)] = _explain(task, evidence, int(position), parts, settings)
+    found = dict(TargetExplainer(task, members, evidence, settings).explain(positions))
     return [found[int(p)] for p in positions]
 
 
-def _explain(
-    task: TargetTask,
-    evidence: Evidence,
-    position: int,
-    parts: Sequence[Attribution],
-    settings: ExplainSettings,
-) -> Explanation:
-    gene = str(task.genes[position])
-    names = [*(b.name for b in task.blocks), KNOWN]
-    per_node = np.mean(
-        [np.stack([f.sum(axis=1) for f in part.features], axis=1) for part in parts], axis=0
-    )  # (n, blocks)
-    nodes = pd.DataFrame(per_node, index=task.genes, columns=names)
-    edges = _edges(task, parts)
-    score = float(np.mean([p.score for p in parts]))
-    baseline = float(np.mean([p.baseline_score for p in parts]))
-    shares = _shares(task, nodes, edges, gene, score, baseline)
-    strength = nodes.sum(axis=1)
-    inside = grow_subgraph(gene, strength, edges, max_nodes=settings.max_nodes)
-    drawn = edges["source_id"].isin(inside) & edges["target_id"].isin(inside)
-    table = _named_nodes(task, nodes, inside, edges.loc[drawn])
-    subgraph_edges = edges.loc[drawn].reset_index(drop=True)
-    listed = edges["attribution"].abs().sort_values(ascending=False, kind="stable").index[:KEPT]
-    return Explanation(
-        gene=gene,
-        symbol=str(task.graph.symbols[gene]),
-        score=score,
-        baseline_score=baseline,
-        shares=shares,
-        nodes=table,
-        edges=edges.loc[sorted(listed)].reset_index(drop=True),
-        subgraph_nodes=inside,
-        subgraph_edges=subgraph_edges,
-        sentence=sentence_for(task, evidence, gene, score, shares, nodes, inside),
-        completeness_error=abs(
-            float(np.mean([_total(p) - (p.score - p.baseline_score) for p in parts]))
-        ),
-        spread={
-            "score": float(np.std([p.score for p in parts])),
-            "members": float(len(parts)),
-        },
-    )
+class TargetExplainer:
+    """Explains many targets of one task, with everything that they share made once.
 
-
-def _total(part: Attribution) -> float:
-    return sum(float(a.sum()) for a in (*part.features, *part.arcs))
-
-
-def _edges(task: TargetTask, parts: Sequence[Attribution]) -> pd.DataFrame:
-    """Sum the attributions of all arcs of an edge; keep the edges that carry any."""
-    wiring = task.wiring
-    total = np.zeros(len(wiring.edges))
-    for number, operator in enumerate(wiring.operators):
-        mean = np.mean([p.arcs[number] for p in parts], axis=0)
-        total += np.bincount(operator.edge, weights=mean, minlength=len(total))
-    carrying = np.flatnonzero(total)
-    table = wiring.edges.iloc[carrying].copy()
-    table.insert(4, "attribution", total[carrying])
-    return table.reset_index(drop=True)
-
-
-def _shares(
-    task: TargetTask,
-    nodes: pd.DataFrame,
-    edges: pd.DataFrame,
-    gene: str,
-    score: float,
-    baseline: float,
-) -> dict[str, float]:
-    """Split the score into parts that add up to it.
-
-    Along the straight path a message is a product of a feature and its edges, and each takes an
-    equal part of it: ``interactions`` and ``pathways and complexes`` are what the edges
-    themselves are worth, the neighbours' shares what flows along them.
+    Args:
+        task, members, evidence, settings: As for ``explain_targets``.
+        baselines: Baselines of the user's, beside those that ``settings`` names.
     """
-    shares = {}
-    described = any(b.kind == "features" for b in task.blocks)
-    for kind in ("rna", "protein", *(["features"] if described else [])):
-        columns = [b.name for b in task.blocks if b.kind == kind]
-        own = float(nodes.loc[[gene], columns].to_numpy().sum())
-        shares[f"own {kind}"] = own
-        shares[f"neighbours' {kind}"] = float(nodes[columns].to_numpy().sum()) - own
-    shares["known-target neighbours"] = float(nodes[KNOWN].sum())
-    direct = {r.name for r in task.graph.gene_relations()}
-    is_direct = edges["relation"].isin(direct)
-    shares["interactions"] = float(edges.loc[is_direct, "attribution"].sum())
-    shares["pathways and complexes"] = float(edges.loc[~is_direct, "attribution"].sum())
-    shares["graph bias"] = float(nodes["graph"].sum())
-    shares["starting point"] = baseline
-    shares["rounding"] = score - sum(shares.values())
-    return shares
+
+    def __init__(
+        self,
+        task: TargetTask,
+        members: Sequence[Member],
+        evidence: Evidence,
+        settings: ExplainSettings,
+        baselines: Sequence[Baseline] = (),
+    ) -> None:
+        self.task, self.members, self.evidence = task, members, evidence
+        self.settings = settings
+        self.baselines = [*(BASELINES[name] for name in settings.baselines), *baselines]
+        self.tables = Tables(task)
+        self.reaches = Reaches(task.wiring)
+
+    def explain(self, positions: np.ndarray) -> Iterator[tuple[int, Explanation]]:
+        """Explain the genes at some positions, fold by fold."""
+        folds = self.task.folds[positions]
+        for fold in np.unique(folds):
+            mine = self._of_fold(int(fold))
+            paths = {b.name: self._path(mine, b) for b in self.baselines}
+            tester, halves = None, []
+            if self.settings.test:
+                tester = Tester(self.task, mine)
+                pairs = [mine[k::2] for k in range(2)] if len(mine) > 1 else []
+                halves = [self._path(half, self.baselines[0]) for half in pairs]
+            for block in _blocks(positions[folds == fold]):
+                reaches = [self.reaches.of(int(p)) for p in block]
+                needed = np.unique(np.concatenate([r.genes for r in reaches]))
+                for path in (*paths.values(), *halves):
+                    path.prepare(needed)
+                for reach in reaches:
+                    yield reach.target, _OneTarget(self, reach, paths).explanation(tester, halves)
+
+    def _of_fold(self, fold: int) -> list[Member]:
+        mine = [m for m in self.members if m.unit.fold == fold]
+        if not mine:
+            raise TaskError(f"no network was fitted without fold {fold}; fit it before explaining")
+        for member in mine:
+            check_finite(member)
+        return sorted(mine, key=lambda member: member.unit.repeat)
+
+    def _path(self, members: Sequence[Member], baseline: Baseline) -> Path:
+        steps = self.settings.steps
+        if is_polynomial(members):
+            return SharedPath(
+                self.task, members, steps=steps, baseline=baseline, reaches=self.reaches
+            )
+        return CaptumPath(self.task, members, steps=steps, baseline=baseline)
 
 
-def _named_nodes(
-    task: TargetTask, nodes: pd.DataFrame, inside: tuple[str, ...], drawn: pd.DataFrame
-) -> pd.DataFrame:
-    """List the nodes that matter most and all of the subgraph, genes and sets, with names."""
-    strength = nodes.sum(axis=1)
-    listed = strength.abs().sort_values(ascending=False, kind="stable").index[:KEPT]
-    genes = [str(g) for g in sorted({*listed, *(i for i in inside if i in nodes.index)})]
-    table = nodes.loc[genes].copy()
-    table.insert(0, "attribution", strength.loc[genes])
-    table.insert(0, "type", GENE)
-    table.insert(0, "symbol", task.graph.symbols.loc[genes])
-    sets = [i for i in inside if i not in nodes.index]
-    kinds = {str(name): str(kind) for kind, name in task.wiring.set_ids}
-    for name in sets:
-        kind = kinds[name]
-        at = (drawn["source_id"] == name) | (drawn["target_id"] == name)
-        row = dict.fromkeys(nodes.columns, 0.0) | {
-            "symbol": str(task.graph.nodes[kind].loc[name, "name"]),
-            "type": kind,
-            "attribution": float(drawn.loc[at, "attribution"].sum()),
+def _blocks(positions: np.ndarray) -> Iterator[np.ndarray]:
+    for first in range(0, len(positions), BLOCK):
+        yield positions[first : first + BLOCK]
+
+
+class _OneTarget:
+    def __init__(self, whole: TargetExplainer, reach: Reach, paths: dict[str, Path]) -> None:
+        self.whole, self.reach, self.position = whole, reach, reach.target
+        self.task, self.tables = whole.task, whole.tables
+        self.gene = str(self.task.genes[self.position])
+        self.parts = {name: path.attribute(self.reach) for name, path in paths.items()}
+        self.part = next(iter(self.parts.values()))
+        self.rows, self.values = self.tables.edge_values(self.part)
+        self.top = self.rows[strongest(self.values, TOP)]
+        self.nodes = self.tables.node_values(self.part)
+
+    def explanation(self, tester: Tester | None, halves: Sequence[Path]) -> Explanation:
+        """Put everything together."""
+        task, part, tables = self.task, self.part, self.tables
+        chosen = [(np.array(nodes), sign) for nodes, sign in self._subgraphs()]
+        between = [self._between(nodes) for nodes, _ in chosen]
+        kept = strongest(self.values, KEPT)
+        needed = np.unique(np.concatenate([kept, *between]))
+        table = tables.edges(self.rows[needed], self.values[needed])
+
+        def rows(places: np.ndarray) -> pd.DataFrame:
+            return table.iloc[np.searchsorted(needed, places)].reset_index(drop=True)
+
+        subgraphs = tuple(
+            Subgraph(
+                tuple(str(tables.ids[i]) for i in nodes),
+                rows(edges),
+                self._share(nodes, edges),
+                sign,
+            )
+            for (nodes, sign), edges in zip(chosen, between, strict=True)
+        )
+        first = subgraphs[0]
+        places = strongest(self.nodes.sum(axis=1), KEPT)
+        listed = np.unique(np.concatenate([places, *(nodes for nodes, _ in chosen)]))
+        edges, drawn = rows(kept), rows(np.unique(np.concatenate(between)))
+        nodes = tables.nodes(listed, self.nodes, drawn)
+        shares = score_shares(task, self.position, part)
+        mine = [m for m in self.whole.members if m.unit.fold == task.folds[self.position]]
+        spread = float(np.std([m.scores[self.position] for m in mine]))
+        faithfulness = self._test(tester, halves, chosen[0][0], first)
+        facts = Facts(
+            task, self.whole.evidence, self.gene, part.score, shares, nodes, edges, first, spread
+        )
+        return Explanation(
+            gene=self.gene,
+            symbol=str(task.graph.symbols[self.gene]),
+            score=part.score,
+            baseline_score=part.baseline_score,
+            shares=shares,
+            nodes=nodes,
+            edges=edges,
+            subgraph_nodes=first.nodes,
+            subgraph_edges=first.edges,
+            sentence=sentence_for(facts),
+            completeness_error=part.completeness_error,
+            spread={"score": spread, "members": float(len(mine))},
+            subgraphs=subgraphs,
+            faithfulness=faithfulness,
+            direction=direction_of(facts),
+            caveats=caveats_for(facts, faithfulness),
+            baselines=self._baselines(),
+        )
+
+    def _subgraphs(self) -> Iterator[tuple[list[int], int]]:
+        """Find subgraphs among the strongest edges, in positions of nodes."""
+        kept = strongest(self.values, CANDIDATES)
+        ends = self.tables.ends[:, self.rows[kept]]
+        local = np.unique(np.append(ends, self.position))
+        worth = np.zeros(len(local))
+        genes = local < self.tables.n
+        worth[genes] = self.nodes[local[genes]].sum(axis=1)
+        prizes = Prizes(worth, np.searchsorted(local, ends), self.values[kept])
+        direction = 1.0 if self.part.score >= self.part.baseline_score else -1.0
+        settings = self.whole.settings
+        for inside, sign in distinct_subgraphs(
+            prizes,
+            int(np.searchsorted(local, self.position)),
+            max_nodes=settings.max_nodes,
+            number=settings.subgraphs,
+            direction=direction,
+        ):
+            yield [int(local[i]) for i in inside], sign
+
+    def _between(self, nodes: np.ndarray) -> np.ndarray:
+        """Places of the edges between some nodes."""
+        inside = np.zeros(len(self.tables.ids), dtype=bool)
+        inside[nodes] = True
+        return np.flatnonzero(inside[self.tables.ends[:, self.rows]].all(axis=0))
+
+    def _share(self, nodes: np.ndarray, edges: np.ndarray) -> float:
+        genes = nodes[nodes < self.tables.n]
+        worth = float(self.nodes[genes].sum() + self.values[edges].sum())
+        whole = self.part.score - self.part.baseline_score
+        return worth / whole if abs(whole) > 1e-9 else 0.0
+
+    def _test(
+        self, tester: Tester | None, halves: Sequence[Path], nodes: np.ndarray, first: Subgraph
+    ) -> Faithfulness | None:
+        if tester is None:
+            return None
+        tops = [self._top(path.attribute(self.reach)) for path in halves]
+        others = [self._top(part) for part in list(self.parts.values())[1:]]
+        return tester.test(
+            self.reach,
+            nodes,
+            n_edges=len(first.edges),
+            seed_agreement=overlap(*tops) if len(tops) == 2 else float("nan"),
+            baseline_agreement=(
+                float(np.mean([overlap(self.top, other) for other in others]))
+                if others
+                else float("nan")
+            ),
+        )
+
+    def _top(self, part: Attribution) -> np.ndarray:
+        rows, values = self.tables.edge_values(part)
+        top: np.ndarray = rows[strongest(values, TOP)]
+        return top
+
+    def _baselines(self) -> dict[str, dict[str, float]]:
+        return {
+            name: {
+                "score": part.baseline_score,
+                "completeness_error": part.completeness_error,
+                "agreement": 1.0 if part is self.part else overlap(self.top, self._top(part)),
+            }
+            for name, part in self.parts.items()
         }
-        table.loc[name] = pd.Series(row)
-    return table

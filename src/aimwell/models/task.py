@@ -39,7 +39,9 @@ class Block:
 
     ``values`` has shape ``(n, d)``, float32, standardised over the observed genes without looking
     at labels and clipped to ±3; a missing value is 0, the average gene. ``observed`` is True where
-    a gene was measured, shape ``(n,)``; None where that is not known.
+    a gene was measured, shape ``(n,)``; None where that is not known. ``unchanged`` is what a
+    measured gene would have, had nothing changed, shape ``(d,)``; None where the block is not
+    about a change.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Block:
     columns: tuple[str, ...]
     values: np.ndarray
     observed: np.ndarray | None = None
+    unchanged: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -483,9 +486,11 @@ def _evidence_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
         )
     raw = pd.DataFrame({"z": block["z"], "effect": block["effect"]})
     raw["abs_z"], raw["abs_effect"] = raw["z"].abs(), raw["effect"].abs()
-    values = standardise(raw[list(EVIDENCE_FEATURES)].to_numpy(float))
-    values *= np.array(FEATURE_SCALE, dtype=np.float32)
-    return Block(name, evidence.kinds[name], EVIDENCE_FEATURES, values, observed)
+    columns = raw[list(EVIDENCE_FEATURES)].to_numpy(float)
+    scale = np.array(FEATURE_SCALE, dtype=np.float32)
+    unchanged = standardise(columns, np.zeros((1, columns.shape[1])))[0] * scale
+    values = standardise(columns) * scale
+    return Block(name, evidence.kinds[name], EVIDENCE_FEATURES, values, observed, unchanged)
 
 
 def _feature_block(name: str, evidence: Evidence, genes: pd.Index) -> Block:
@@ -501,8 +506,12 @@ def _degree_block(graph: TargetGraph, genes: pd.Index) -> Block:
     return Block("graph", "graph", ("log_degree",), standardise(degree[:, None]))
 
 
-def standardise(values: np.ndarray) -> np.ndarray:
+def standardise(values: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
     """Centre and scale over observed rows, clip to ±3, and put 0 where nothing was observed.
+
+    Args:
+        values: Shape ``(n, d)``.
+        others: Put these on the scale of ``values`` instead; shape ``(k, d)``.
 
     Example:
         >>> standardise(np.array([[1.0], [3.0], [np.nan]])).tolist()
@@ -512,5 +521,6 @@ def standardise(values: np.ndarray) -> np.ndarray:
     count = np.maximum(seen.sum(axis=0), 1)
     mean = np.where(seen, values, 0).sum(axis=0) / count
     spread = np.sqrt((np.where(seen, values - mean, 0) ** 2).sum(axis=0) / count)
-    scaled = (values - mean) / np.where(spread > 0, spread, 1)
-    return np.where(seen, np.clip(scaled, -CLIP, CLIP), 0).astype(np.float32)
+    wanted = values if others is None else others
+    scaled = (wanted - mean) / np.where(spread > 0, spread, 1)
+    return np.where(np.isnan(wanted), 0, np.clip(scaled, -CLIP, CLIP)).astype(np.float32)

@@ -54,9 +54,9 @@ Value = TypeVar("Value")
 #: Evidence, contrast → its design, what became of every name, and the quality of the cohort.
 Measurements = tuple[Evidence, Mapping[str, Mapping[str, Any]], pd.DataFrame, Mapping[str, Any]]
 
-#: Targets that one process explains before it keeps them: preparing the path costs about a third
-#: of a target.
-BLOCK: Final = 4
+#: Targets that one process explains before it keeps them: preparing the paths of a fold costs as
+#: much as some ten targets.
+BLOCK: Final = 16
 
 
 class Stages:

@@ -185,6 +185,7 @@ def _faithfulness(plain: Mapping[str, Any]) -> Faithfulness:
     values: dict[str, Any] = {k: float("nan") if v is None else v for k, v in plain.items()}
     for curve in ("deletion", "insertion"):
         values[curve] = {k: tuple(v) for k, v in plain[curve].items()}
+    values["sizes"] = tuple(plain["sizes"])
     return Faithfulness(**values)
 
 

@@ -1,0 +1,56 @@
+"""Which networks the shared path can explain, and which need Captum."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from aimwell.errors import TaskError
+from aimwell.models.training import Member
+
+#: Parameters of two layers with linear encoders and fixed normalisation, and of nothing else.
+_POLYNOMIAL: Final = (
+    "own.0",
+    "own.1",
+    "through.0",
+    "through.1",
+    "head.weight",
+    "head.bias",
+    *(
+        f"norms.{layer}.{name}"
+        for layer in range(2)
+        for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    ),
+)
+
+
+def is_polynomial(members: Sequence[Member]) -> bool:
+    """Whether what enters the first ReLU is a polynomial along the path, and there are two layers.
+
+    Any parameter beyond those of such a network (attention, a third layer, a non-linear encoder)
+    says that it is another one: Captum explains it then.
+    """
+    for member in members:
+        names = {n for n in member.parameters if not n.startswith("encoders.")}
+        encoders = {n for n in member.parameters if n.startswith("encoders.")}
+        linear = {f"encoders.{i}.weight" for i in range(len(encoders))}
+        if names != set(_POLYNOMIAL) or encoders != linear:
+            return False
+        if member.parameters["head.weight"].shape[1] != 3 * member.parameters["own.0"].shape[0]:
+            return False
+    return True
+
+
+def check_finite(member: Member) -> None:
+    """Refuse a network whose parameters are not finite numbers.
+
+    Raises:
+        TaskError: NaN or infinity in a parameter, with its name.
+    """
+    for name, value in member.parameters.items():
+        bad = int((~np.isfinite(np.asarray(value, dtype=float))).sum())
+        if bad:
+            raise TaskError(
+                f"the network {member.unit.name} has {bad} values in '{name}' that are not finite "
+                "numbers; its file is damaged: delete it or the run folder, and run again"
+            )
