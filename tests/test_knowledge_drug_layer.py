@@ -132,6 +132,80 @@ def test_genes_are_approved_in_trials_or_novel_by_the_drugs_that_people_take(fol
     assert MDM2 not in build(make_config(folder, REHUB)).names()
 
 
+def test_mechanisms_of_chembl_come_with_their_phase_and_indications(folder: Path) -> None:
+    (folder / "mechanisms.csv").write_text(
+        '"Parent Molecule ChEMBL ID";"Parent Molecule Name";"Max Phase";"Mechanism of Action";'
+        '"Action Type";"Target ChEMBL ID";"Target Organism"\n'
+        '"CHEMBL1";"LAPATINIB";"4";"ErbB-2 inhibitor";"INHIBITOR";"CHEMBL1824";"Homo sapiens"\n'
+        '"CHEMBL2";"TRIED";"-1";"p53 activator";"";"CHEMBL4096";"Homo sapiens"\n'
+    )
+    (folder / "map.txt").write_text(
+        "# x\nP04626\tCHEMBL1824\terbB-2\tSINGLE PROTEIN\nP04637\tCHEMBL4096\tp53\tSINGLE\n"
+    )
+    (folder / "for.csv").write_text(
+        '"Parent Molecule ChEMBL ID";"MESH Heading";"EFO Terms";"Max Phase for Indication"\n'
+        '"CHEMBL1";"Colonic Neoplasms";"colon carcinoma";"2"\n"CHEMBL2";"Gout";"";"1"\n'
+    )
+    source = {"reader": "chembl", "path": "mechanisms.csv", "targets": "map.txt"}
+    rows = build(make_config(folder, source)).table.set_index("drug")
+    assert rows.loc["LAPATINIB", ["phase", "status", "direction", "mechanism"]].tolist() == [
+        4.0,
+        "approved",
+        "inhibits",
+        "ErbB-2 inhibitor",
+    ]
+    assert rows.loc["TRIED", ["status", "direction"]].tolist() == ["unknown", "activates"]
+    told = make_config(folder, {**source, "indications": "for.csv"}, disease_pattern="colon")
+    rows = build(told).table.set_index("drug")
+    assert rows.loc["LAPATINIB", ["phase", "indication", "indicated"]].tolist() == [
+        4.0,
+        "Colonic Neoplasms|colon carcinoma",
+        "yes",
+    ]
+    assert rows.loc["TRIED", ["phase", "status", "indicated"]].tolist() == [1.0, "in trials", "no"]
+
+
+def test_drugs_and_tractability_of_open_targets_join_by_ensembl_gene(folder: Path) -> None:
+    erbb2 = "ENSG00000141736"
+    drug = {"drugId": "CHEMBL1", "targetId": erbb2, "prefName": "LAPATINIB", "label": "gout"}
+    said = {"phase": 3.0, "status": "Withdrawn", "mechanismOfAction": "ErbB-2 inhibitor"}
+    pd.DataFrame([{**drug, "diseaseId": "EFO_1", **said}]).to_parquet(folder / "drugs.parquet")
+    buckets = [
+        {"modality": "SM", "id": "Approved Drug", "value": True},
+        {"modality": "AB", "id": "Clinical", "value": True},
+    ]
+    targets = pd.DataFrame({"id": [erbb2], "tractability": [buckets]})
+    targets.to_parquet(folder / "targets.parquet")
+    layer = build(
+        make_config(
+            folder,
+            {"reader": "open_targets_drugs", "path": "drugs.parquet", "licence": "CC0-1.0"},
+            {"reader": "open_targets_tractability", "path": "targets.parquet"},
+        )
+    )
+    row = layer.table.iloc[0]
+    # a withdrawn trial is no withdrawn drug
+    assert (row["gene"], row["phase"], row["status"]) == (ERBB2, 3.0, "in trials")
+    assert (row["direction"], row["indication"]) == ("inhibits", "gout")
+    assert (
+        layer.genes.loc[ERBB2, "tractability"] == "antibody: Clinical|small molecule: Approved Drug"
+    )
+
+
+def test_dgidb_says_of_new_releases_which_drugs_are_approved(folder: Path) -> None:
+    (folder / "dgidb.tsv").write_text(
+        "gene_claim_name\tgene_name\tinteraction_source_db_name\tinteraction_type\t"
+        "drug_claim_name\tdrug_name\tapproved\n"
+        "HER2\tERBB2\tTTD\tinhibitor\tlap\tLAPATINIB\tTRUE\n"
+        "HER2\tERBB2\tTTD\tinhibitor\tx|y\tNULL\tFALSE\n"
+    )
+    layer = build(make_config(folder, {"reader": "dgidb", "path": "dgidb.tsv"}))
+    assert layer.table.set_index("drug")["status"].to_dict() == {
+        "LAPATINIB": "approved",
+        "x/y": "unknown",
+    }
+
+
 def test_without_a_source_of_drugs_no_gene_is_called_novel(folder: Path) -> None:
     layer = build(make_config(folder, {"reader": "essential_genes", "path": "essential.txt"}))
     assert set(layer.genes["status"]) == {""}

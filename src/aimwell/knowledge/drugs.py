@@ -210,11 +210,11 @@ def _merge(
             record = {c: set() for c in ("names", *columns[2:5], "indication", "source", "licence")}
             record |= {"phase": float("nan"), "withdrawn": False}
             merged[gene, key] = record
-        record["names"].add(" ".join(drug.split()))
-        record["action"].update(part.strip() for part in re.split(r"[|,]", action))
-        record["mechanism"].add(mechanism)
+        record["names"].add(_plain(drug).replace("|", "/"))  # "|" stands between names
+        record["action"].update(map(_plain, re.split(r"[|,]", action)))
+        record["mechanism"].add(_plain(mechanism))
         record["direction"].add(direction)
-        record["indication"].update(part.strip() for part in indication.split("|"))
+        record["indication"].update(map(_plain, indication.split("|")))
         record["source"].add(source)
         record["licence"].add(licence)
         record["phase"] = float(np.fmax(record["phase"], phase))
@@ -228,7 +228,12 @@ def drug_key(name: str) -> str:
         >>> drug_key("Lapatinib  ditosylate")
         'lapatinib ditosylate'
     """
-    return " ".join(name.split()).casefold()
+    return _plain(name).casefold()
+
+
+def _plain(text: str) -> str:
+    """Put a text on one line, with single blanks."""
+    return " ".join(text.split())
 
 
 def _add_known(
