@@ -72,13 +72,13 @@ def parquet(folder: Path, name: str, rows: list[dict[str, object]], parts: int =
 def test_dgidb_of_both_releases_merges_sources_and_needs_a_stated_type(tmp_path: Path) -> None:
     pairs, steps = read_dgidb(write(tmp_path, DGIDB_OLD))
     assert pairs.to_numpy().tolist() == [
-        ["LAPATINIB", "ERBB2", "inhibitor", "ChEMBL|TTD"],
-        ["only claimed", "TP53", "activator", "TTD"],
+        ["LAPATINIB", "ERBB2", "inhibitor", "ChEMBL|TTD", ""],
+        ["only claimed", "TP53", "activator", "TTD", ""],
     ]
     assert [(s.rows_in, s.rows_out) for s in steps] == [(5, 4), (4, 3), (3, 2)]
     assert len(read_dgidb(write(tmp_path, DGIDB_OLD), stated_only=False)[0]) == 3
     new, _ = read_dgidb(write(tmp_path, DGIDB_NEW))
-    assert new.to_numpy().tolist() == [["LAPATINIB", "ERBB2", "inhibitor", "TTD"]]
+    assert new.to_numpy().tolist() == [["LAPATINIB", "ERBB2", "inhibitor", "TTD", "yes"]]
 
 
 def test_a_chembl_target_of_several_proteins_gives_each(tmp_path: Path) -> None:
