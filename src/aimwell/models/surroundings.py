@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
+from aimwell.models.around import STRENGTH
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import propagate
 from aimwell.models.task import Block, TargetTask, Wiring
@@ -32,8 +33,6 @@ from aimwell.models.training import (
     visible_blocks,
 )
 
-#: Columns that say how strongly a gene changed, whichever way.
-STRENGTH: Final = ("abs_z", "abs_effect")
 #: Share of genes whose evidence a step hides and predicts, chosen on simulated cohorts for tuning.
 HIDDEN: Final = 0.3
 

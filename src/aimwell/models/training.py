@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
+from aimwell.models.around import strength_around
 from aimwell.models.first_layer import LabelPaths, first_layer, pays
 from aimwell.models.folds import inner_split
 from aimwell.models.network import TargetNetwork
@@ -22,6 +23,8 @@ from aimwell.models.unlabelled import ranking_risk, task_prior, unlabelled_risk
 FEW_TARGETS: Final = 16
 MOMENTUM: Final = 0.9
 DESCENT_RATE: Final = 10
+#: Weight of the distance to ``strength_around`` in the loss of so few targets.
+AROUND: Final = 0.1
 #: Steps between two looks at how training goes.
 LOOK: Final = 5
 #: A loss this many times the best one is no fluctuation.
@@ -374,6 +377,7 @@ class _Learner:
         self.labels = np.where(training, task.labels, 0)
         self.known = np.flatnonzero(self.labels)
         self.optimiser = _optimiser(network, settings, len(self.known))
+        self.around = strength_around(task) if len(self.known) < FEW_TARGETS else None
         self.prior = settings.prior
         if settings.loss == "non_negative" and not self.prior:
             self.prior = task_prior(task, self.labels, training, unit.fold)
@@ -431,6 +435,9 @@ class _Learner:
         logits = self.inputs.logits(network, channel)
         rest = torch.from_numpy(self.training & (self.labels == 0))
         loss = self._risk(logits[torch.from_numpy(hidden)], logits[rest])
+        if self.around is not None:
+            # a handful of targets leaves most of a network open; what is known without any fills in
+            loss = loss + AROUND * (logits - logits.mean() - self.around).square().mean()
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
