@@ -118,3 +118,10 @@ def test_edges_relations_and_sources_can_be_left_out(graph: TargetGraph) -> None
     shared = replace(graph, relations={**graph.relations, "activates": both})
     # an edge that another database reports, too, stays
     assert len(without_source(shared, name).relations["activates"].edges) == len(double)
+
+
+def test_an_empty_relation_is_named_and_stays_empty(graph: TargetGraph) -> None:
+    empty = without_relation(graph, "represses")
+    changed, found = rewire_graph(empty, np.random.default_rng(0))
+    assert "0 edges" in {f.name: f.problem for f in found}["represses"]
+    assert changed.relations["represses"].edges.empty

@@ -25,6 +25,8 @@ BENCHES: Final = (
     "cancer-genes",
     "training",
     "scale",
+    "edges",
+    "trust",
 )
 
 
@@ -128,6 +130,10 @@ def run_bench(name: str, data: str = "", options: BenchOptions | None = None) ->
         from aimwell.bench import cancer_genes
 
         return cancer_genes.measure(data, options)
+    if name in ("edges", "trust"):
+        chosen = importlib.import_module(f"aimwell.bench.{name}")
+        with_options: Callable[[str, BenchOptions | None], Iterator[Bar]] = chosen.measure
+        return with_options(data, options)
     measure: Callable[[str], Iterator[Bar]] = importlib.import_module(
         f"aimwell.bench.{name}"
     ).measure

@@ -182,7 +182,7 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         typer.Argument(
             metavar="[NAME]",
             help="One of demo, coad, attribution, graph, identifiers, harmonise, cancer-genes, "
-            "training, scale.",
+            "training, scale, edges, trust.",
         ),
     ] = "",
     data: Data = "",

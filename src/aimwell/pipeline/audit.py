@@ -167,7 +167,7 @@ class _Work:
             found, intervals = self._stability(scores, base, drawn)
             checks += found
             genes = genes.join(intervals)
-            if self.wants("layers"):
+            if self.wants("layers") and task.labels.any():
                 tables["layers"] = left_out(task, base, drawn, self.settings.top)
                 checks += layer_checks(tables["layers"])
             if self.wants("transfer"):

@@ -20,7 +20,7 @@ from aimwell.trust.stability import (
     rank_interval,
     ranks_of,
 )
-from aimwell.trust.tiers import Audited
+from aimwell.trust.tiers import RANKING_P, Audited
 from aimwell.trust.variants import (
     AGAIN,
     EDGES,
@@ -99,66 +99,63 @@ def null_checks(
         Checks of the whole ranking, and p-values per target.
     """
     checks: list[Check] = []
-    kept = ~task.withheld
-    known = task.labels.astype(bool)
-    precision, area = accuracy(known[kept], base[kept])
     columns: dict[str, np.ndarray] = {}
     whole: dict[str, float] = {}
-    missing = dict(skipped)
+    missing = {null: why for null, why in skipped.items() if null in NULLS}
     for null in NULLS:
         name = SHORT[null]
         draws = [s for v, s in drawn.items() if v.kind == null]
         if len(draws) < 2:
-            if null not in missing:
-                missing[null] = "fewer than two draws"
-            why = missing[null]
-            meaning = f"ranking against {null}: not done, {why}"
+            missing.setdefault(null, "fewer than two draws could be made")
+            meaning = f"ranking against {null}: not done, {missing[null]}"
             checks.append(Check(f"null_p: {name}", None, "<= 0.05", None, meaning, group="nulls"))
             continue
         columns[name] = target_p(base, np.array([s.scores for s in draws]), degree_of(task))
-        measured = [accuracy(s.labels[kept].astype(bool), s.scores[kept]) for s in draws]
-        for place, (what, value) in enumerate((("average precision", precision), ("AUROC", area))):
-            null_values = [m[place] for m in measured]
-            empirical, normal = ranking_p(value, null_values)
-            mean, spread = float(np.mean(null_values)), float(np.std(null_values, ddof=1))
-            checks.append(
-                Check(
-                    f"adds_over_null: {name}, {what}",
-                    value - mean,
-                    meaning=f"{what} of the run ({value:.4f}) minus its mean over {len(draws)} "
-                    f"draws of {null} ({mean:.4f} ± {spread:.4f}); p {empirical:.3g} by rank, "
-                    f"{normal:.2g} by a t distribution",
-                    interval=(value - float(max(null_values)), value - float(min(null_values))),
-                    group="nulls",
-                )
-            )
-            if what == "AUROC":
-                # ranks of fewer draws cannot reach .05: there the t distribution speaks
-                whole[null] = empirical if len(draws) >= FEWEST_DRAWS else normal
-        limit = 0.05
-        by = "by rank" if len(draws) >= FEWEST_DRAWS else "by a t distribution, for want of draws"
-        checks.append(
-            Check(
-                f"null_p: {name}",
-                whole[null],
-                f"<= {limit}",
-                bool(whole[null] <= limit),
-                f"chance of such an AUROC of known targets if it did not matter {_MEANT[null]}, "
-                f"{by} over {len(draws)} draws",
-                group="nulls",
-            )
-        )
+        if task.labels.any():
+            found, whole[null] = _ranking_checks(task, base, null, draws)
+            checks += found
         stands = int((q_values(columns[name]) <= 0.1).sum())
+        meaning = f"genes that stand out against {null} at a false discovery rate of 10 %"
         checks.append(
-            Check(
-                f"targets_beyond_null: {name}",
-                float(stands),
-                meaning=f"genes whose score stands out against {null} at a false discovery rate "
-                "of 10 %",
-                group="nulls",
-            )
+            Check(f"targets_beyond_null: {name}", float(stands), meaning=meaning, group="nulls")
         )
     return checks, Audited(pd.DataFrame(columns, index=task.genes), whole, missing)
+
+
+def _ranking_checks(
+    task: TargetTask, base: np.ndarray, null: str, draws: list[Scored]
+) -> tuple[list[Check], float]:
+    """Compare the accuracy of the run with that of the draws; gives the p-value of its AUROC."""
+    kept = ~task.withheld
+    name, count = SHORT[null], len(draws)
+    ours = accuracy(task.labels[kept].astype(bool), base[kept])
+    theirs = np.array([accuracy(s.labels[kept].astype(bool), s.scores[kept]) for s in draws])
+    checks, p = [], 1.0
+    for what, value, other in zip(("average precision", "AUROC"), ours, theirs.T, strict=True):
+        empirical, normal = ranking_p(value, other)
+        # ranks of fewer draws cannot reach .05: there the t distribution speaks
+        p = empirical if count >= FEWEST_DRAWS else normal
+        checks.append(
+            Check(
+                f"adds_over_null: {name}, {what}",
+                value - float(other.mean()),
+                meaning=f"{what} of the run ({value:.4f}) minus its mean over {count} draws of "
+                f"{null} ({other.mean():.4f} ± {other.std(ddof=1):.4f}); p {empirical:.3g} by "
+                f"rank, {normal:.2g} by a t distribution",
+                interval=(value - float(other.max()), value - float(other.min())),
+                group="nulls",
+            )
+        )
+    by = "by rank" if count >= FEWEST_DRAWS else "by a t distribution, for want of draws,"
+    meaning = (
+        f"chance of such an AUROC of known targets if it did not matter {_MEANT[null]}, {by} over "
+        f"{count} draws"
+    )
+    passed = bool(p <= RANKING_P) if np.isfinite(p) else None
+    value_p = p if np.isfinite(p) else None
+    limit = f"<= {RANKING_P}"
+    checks.append(Check(f"null_p: {name}", value_p, limit, passed, meaning, group="nulls"))
+    return checks, p if np.isfinite(p) else 1.0
 
 
 def null_columns(audited: Audited) -> pd.DataFrame:

@@ -134,7 +134,7 @@ def _missingness(task: TargetTask, evidence: Evidence) -> Check:
     areas = {
         name: float(roc_auc_score(known, mask.astype(float)))
         for name, mask in sorted(seen.items())
-        if not mask.all() and mask.any()
+        if not mask.all() and mask.any() and known.any()
     }
     said = "how well 'was it measured' alone tells known targets apart (0.5: not at all)"
     if not areas:

@@ -75,7 +75,8 @@ def rewire_relation(
     new_head, new_tail, done = swap_edges(
         head, tail, len(targets), rng, swaps, directed=relation.directed, loops=not same_type
     )
-    kept = float(np.isin(new_head * len(targets) + new_tail, head * len(targets) + tail).mean())
+    same = np.isin(new_head * len(targets) + new_tail, head * len(targets) + tail)
+    kept = float(same.sum() / max(len(same), 1))
     what = Rewired(relation.name, len(edges), done / max(len(edges), 1), kept)
     if problem := _problem(what, swaps):
         return relation, replace(what, problem=problem)
