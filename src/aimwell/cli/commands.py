@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import aimwell
+from aimwell.cli.agents import mcp, schema
 from aimwell.cli.answer import Answer
 from aimwell.cli.audit import audit
 from aimwell.cli.graph import graph_app
@@ -172,6 +173,8 @@ def explain(
             words.tell_explanations(found, folder)
 
 
+app.command(epilog="Example:  aimwell schema graph show")(schema)
+app.command(epilog="Example:  aimwell mcp --folder runs")(mcp)
 app.command(epilog="Example:  aimwell reproduce runs/coad --data ~/databases")(reproduce)
 
 
