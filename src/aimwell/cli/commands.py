@@ -178,6 +178,54 @@ app.command(epilog="Example:  aimwell mcp --folder runs")(mcp)
 app.command(epilog="Example:  aimwell reproduce runs/coad --data ~/databases")(reproduce)
 
 
+@app.command(epilog="Example:  aimwell view runs/coad")
+def view(  # noqa: PLR0913, PLR0917  one option each
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[RUN2]", help="A second run to compare with.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; all but loopback need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 is any free one.")
+    ] = 8711,
+    token: Annotated[
+        str, typer.Option("--token", envvar="AIMWELL_TOKEN", help="What a browser must show.")
+    ] = "",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Explore a finished run in the browser: any gene explained at once, what-if, comparison.
+
+    Answers until Ctrl-C. Reads the run folder and nothing else.
+    """
+    answer = Answer(as_json, quiet, debug)
+    with answer.reporting() as bars:
+        from aimwell.cli.view import hosts_of, listen, serve, token_for
+
+        secret = token_for(host, token)
+        server = listen(host, port)  # a port in use is told before minutes are spent
+        try:
+            from aimwell.pipeline.explorer import Explorer
+            from aimwell.pipeline.viewer import Viewer
+
+            runs = [Explorer(one, bars) for one in (folder, other) if one is not None]
+            hosts = hosts_of(host, server.server_port)
+            viewer = Viewer(runs, hosts=hosts, token=secret)
+        except BaseException:
+            server.server_close()
+            raise
+        bars.finish()
+        address = f"http://{host}:{server.server_port}/{f'?token={secret}' if secret else ''}"
+        answer.give({"url": address, "runs": [str(run.folder) for run in runs]})
+        if answer.in_words:
+            print(f"Viewer:  {address}\nStop it with Ctrl-C.")
+        sys.stdout.flush()
+        serve(server, viewer)
+
+
 @app.command(epilog="Example:  aimwell bench coad --data ~/databases --json")
 def bench(  # noqa: PLR0913, PLR0917  one option each
     name: Annotated[

@@ -224,12 +224,7 @@ def _cost(
     n = len(xy)
     boxes = _boxes(sizes, above)
     overlaps = sum(min(_overlap(xy, boxes, i, j)) > 0 for i in range(n) for j in range(i + 1, n))
-    crossings = sum(
-        _cross(xy[a], xy[b], xy[c], xy[d])
-        for k, (a, b) in enumerate(pairs)
-        for c, d in pairs[k + 1 :]
-        if len({a, b, c, d}) == 4
-    )
+    crossings = _crossings(xy, pairs)
     through = 0
     for (a, b), line in zip(pairs, _lines(xy, pairs), strict=True):
         apart = np.hypot(*(line[:, None] - xy[None]).transpose(2, 0, 1)).min(axis=0)  # (n,)
@@ -241,8 +236,19 @@ def _cost(
     return 100.0 * overlaps + 8.0 * through + 6.0 * labels + 4.0 * crossings + length
 
 
-def _cross(a: _Array, b: _Array, c: _Array, d: _Array) -> bool:
-    def side(p: _Array, q: _Array, r: _Array) -> float:
-        return float((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
+def _crossings(xy: _Array, pairs: list[tuple[int, int]]) -> int:
+    """Count the pairs of edges that cross; edges of one node do not."""
+    if len(pairs) < 2:
+        return 0
+    ends = np.array(pairs)  # (e, 2)
+    i, j = np.triu_indices(len(pairs), 1)
+    apart = (ends[i][:, :, None] != ends[j][:, None, :]).all(axis=(1, 2))
+    i, j = i[apart], j[apart]
+    a, b, c, d = xy[ends[i, 0]], xy[ends[i, 1]], xy[ends[j, 0]], xy[ends[j, 1]]
 
-    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+    def side(p: _Array, q: _Array, r: _Array) -> _Array:
+        turned: _Array = (q[:, 0] - p[:, 0]) * (r[:, 1] - p[:, 1])
+        return turned - (q[:, 1] - p[:, 1]) * (r[:, 0] - p[:, 0])
+
+    over = side(a, b, c) * side(a, b, d) < 0
+    return int((over & (side(c, d, a) * side(c, d, b) < 0)).sum())

@@ -56,7 +56,8 @@ def render_page(
         "figures": to_plain(payload["figures"]),
         "palettes": {"light": LIGHT, "dark": DARK},
     }
-    plotly, code = _plotly(), _read("figures.js") + (_read(script) if script else "")
+    parts = ("figures.js", *(("network.js",) if "networks" in payload else ()), script)
+    plotly, code = _plotly(), "".join(_read(part) for part in parts if part)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=True,

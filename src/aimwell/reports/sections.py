@@ -7,9 +7,21 @@ import numpy as np
 import pandas as pd
 
 from aimwell.reports import figures
-from aimwell.reports.articles import anchor_of, explained_targets, measured_in
+from aimwell.reports.articles import (
+    BADGES,
+    anchor_of,
+    badge_of,
+    explained_targets,
+    measured_in,
+    short_reason,
+    trust_of,
+)
+from aimwell.reports.check_sections import audit_section, check_groups
 from aimwell.reports.cohort_sections import Found, found_sections, measured_sections, step_rows
 from aimwell.reports.data import ReportData, in_words
+from aimwell.reports.drugs import status_of
+from aimwell.reports.methods import cited_sources, methods_text
+from aimwell.reports.network import source_facts
 from aimwell.reports.summary import Recommendation, caveats, recommend, stain_of
 
 #: More genes than this are left to targets.tsv, so that the page stays light.
@@ -24,6 +36,7 @@ def page_sections(report: ReportData) -> tuple[dict[str, Any], dict[str, Any]]:
     drawn: dict[str, figures.Figure] = {}
     labels = {name: report.label_of(name) for name in report.contrasts}
     table = ranked_table(report, labels)
+    targets, networks = explained_targets(report, labels, drawn)
     sections = {
         "title": report.title,
         "overview": _overview(report),
@@ -37,13 +50,24 @@ def page_sections(report: ReportData) -> tuple[dict[str, Any], dict[str, Any]]:
         "measured": measured_sections(report.quality, labels, drawn),
         "quality": _quality(report, labels, drawn),
         "ladder": _ladder(report, advice, drawn),
-        "checks": [{"check": c, "name": in_words(c.name)} for c in report.checks],
+        "checks": check_groups(report.checks),
+        "audit": audit_section(report, drawn),
         "independent": _independent(report, drawn),
         "planted": _planted(report, drawn),
         "table": {k: table[k] for k in ("shown", "total")},
-        "targets": explained_targets(report, labels, drawn),
+        "tiered": bool(len(report.tiers)) and "tier" in report.tiers,
+        "filters": _filters(report, labels, table),
+        "targets": targets,
+        "methods": methods_text(report),
+        "cited": cited_sources(report),
     }
-    return sections, {"table": table, "figures": drawn}
+    payload = {
+        "table": table,
+        "figures": drawn,
+        "networks": networks,
+        "sources": source_facts(report.manifest.get("inputs")),
+    }
+    return sections, payload
 
 
 def _overview(report: ReportData) -> dict[str, Any]:
@@ -73,8 +97,12 @@ def _top(report: ReportData) -> list[dict[str, Any]]:
             "row": row,
             "gene": gene,
             "anchor": anchor_of(row["symbol"]) if gene in explained else "",
-            "share": round(100 * float(row["score"]) / best, 1),
-            "reason": explained[gene].sentence if gene in explained else "Not explained.",
+            "share": max(0.0, round(100 * float(row["score"]) / best, 1)),
+            "reason": short_reason(explained[gene]) if gene in explained else "Not explained.",
+            "sentence": explained[gene].sentence if gene in explained else "",
+            "badge": BADGES.get(badge_of(explained[gene])) if gene in explained else None,
+            "trust": trust_of(report, gene),
+            "drug_status": status_of(report, gene).get("status", ""),
             "evidence": [measured_in(report, name, gene) for name in report.contrasts],
             "drugs": list(report.drugs.get(gene, ())),
         }
@@ -235,6 +263,7 @@ def ranked_table(report: ReportData, labels: Mapping[str, str]) -> dict[str, Any
         | {"high": _values(table["score_high"], 3)},
         _column("ranks", "Rank interval", "interval", table["rank_low"])
         | {"high": _values(table["rank_high"])},
+        *_trust_columns(report, table),
         _column("known", "Known", "flag", table["is_known"].astype(int)),
         _column("degree", "Degree", "whole", table["degree"]),
     ]
@@ -245,6 +274,9 @@ def ranked_table(report: ReportData, labels: Mapping[str, str]) -> dict[str, Any
             _column(f"q{k}", "q", "q", seen["q"].map(_short)) | {"group": labels[name]},
         ]
     columns.append(_column("discordance", "RNA–protein z", "effect", across["discordance"], 2))
+    status = [status_of(report, str(g)).get("status", "") for g in table.index]
+    if any(status):
+        columns.append(_column("status", "Status", "text", status))
     drugs = ["; ".join(report.drugs.get(str(g), ())) for g in table.index]
     columns.append(_column("drugs", "Drugs", "text", drugs))
     anchors = [anchor_of(s) if g in explained else "" for g, s in table["symbol"].items()]
@@ -255,6 +287,38 @@ def ranked_table(report: ReportData, labels: Mapping[str, str]) -> dict[str, Any
         "anchors": anchors,
         "shown": len(table),
         "total": total,
+    }
+
+
+#: Columns of the trust suite that the ranked table shows: name, heading, kind, digits.
+_TRUST: Final = (
+    ("tier", "Tier", "tier", None),
+    ("probability", "Probability", "score", 4),
+    ("null_q", "Null q", "q", None),
+)
+
+
+def _trust_columns(report: ReportData, table: pd.DataFrame) -> list[dict[str, Any]]:
+    trust = report.tiers.reindex(table.index)
+    found = []
+    for key, label, kind, digits in _TRUST:
+        if key not in trust or trust[key].isna().all():
+            continue
+        values = trust[key].map(_short) if kind == "q" else trust[key]
+        found.append(_column(key, label, kind, values, digits))
+    return found
+
+
+def _filters(
+    report: ReportData, labels: Mapping[str, str], table: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the ranked table can be filtered by."""
+    values = {c["key"]: c["values"] for c in table["columns"]}
+    return {
+        "tiers": list(dict.fromkeys(v for v in values.get("tier", ()) if v)),
+        "layers": [{"number": k, "label": labels[n]} for k, n in enumerate(report.contrasts)],
+        "statuses": list(dict.fromkeys(v for v in values.get("status", ()) if v)),
+        "explained": bool(report.explanations),
     }
 
 

@@ -17,8 +17,9 @@ const themed = (value, palette) => {
   }
   return value;
 };
+const given = new Map();
 const draw = (place, palette) => {
-  const figure = data.figures[place.dataset.figure];
+  const figure = given.get(place) || data.figures[place.dataset.figure];
   if (!figure) return;
   const colours = palette || data.palettes[dark.matches ? "dark" : "light"];
   const made = themed(figure, colours);
@@ -41,7 +42,7 @@ const draw = (place, palette) => {
     displayModeBar: figure.layout.dragmode === false ? false : "hover",
     // named one by one: the default set can send the figure to a server
     modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
-    toImageButtonOptions: { format: "svg", filename: place.dataset.figure },
+    toImageButtonOptions: { format: "svg", filename: place.dataset.figure || "figure" },
   });
   drawn.add(place);
 };
@@ -57,10 +58,25 @@ for (const place of places) {
   if (figure) place.style.height = `${figure.layout.height}px`;
   watcher.observe(place);
 }
-dark.addEventListener("change", () => drawn.forEach((place) => draw(place)));
+const listeners = [];
+const palette = () => data.palettes[dark.matches ? "dark" : "light"];
+const tell = (colours) => listeners.forEach((listener) => listener(colours));
+dark.addEventListener("change", () => {
+  drawn.forEach((place) => draw(place));
+  tell(palette());
+});
 window.addEventListener("beforeprint", () => {
   for (const place of places) if (visible(place)) draw(place, data.palettes.light);
+  tell(data.palettes.light);
 });
-window.addEventListener("afterprint", () => drawn.forEach((place) => draw(place)));
-return { data, draw, drawn };
+window.addEventListener("afterprint", () => {
+  drawn.forEach((place) => draw(place));
+  tell(palette());
+});
+// a figure that came later than the page
+const drawFigure = (place, figure) => {
+  given.set(place, figure);
+  draw(place);
+};
+return { data, draw, drawFigure, drawn, palette, onTheme: (listener) => listeners.push(listener) };
 })();

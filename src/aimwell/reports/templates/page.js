@@ -14,6 +14,7 @@ const show = {
   whole: (v) => String(v),
   symbol: (v) => v,
   text: (v) => v,
+  tier: (v) => ({ robust: "● ", supported: "◐ " }[v] || "○ ") + v,
   score: (v) => v.toFixed(3),
   flag: (v) => (v ? "known" : ""),
   effect: (v) => minus((v > 0 ? "+" : "") + v.toFixed(2)),
@@ -37,11 +38,11 @@ const cellOf = (c, i) => {
     } else cell.textContent = value;
     return cell;
   }
-  const plain = c.kind === "text" || c.kind === "flag";
+  const plain = ["text", "flag", "tier"].includes(c.kind);
   const cell = make("td", "", plain ? c.key : "num");
   if (value === null) {
     cell.textContent = "–";
-    cell.title = "not observed";
+    cell.title = c.kind === "tier" ? "no tier" : "not observed";
   } else if (c.kind === "interval") {
     const digits = c.key === "ranks" ? 0 : 3;
     cell.textContent = `${value.toFixed(digits)}–${c.high[i].toFixed(digits)}`;
@@ -87,12 +88,24 @@ const compare = (values, sign) => (a, b) => {
 };
 const arrange = () => {
   const words = byId("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-  const fresh = byId("only-new").checked, drugged = byId("only-drugs").checked;
-  const explained = byId("only-explained").checked;
+  const chosen = (id) => (byId(id) ? byId(id).value : "");
+  const tier = chosen("by-tier"), known = chosen("by-known"), drugs = chosen("by-drugs");
+  const [layer, change] = chosen("by-layer").split(" ");
+  const explained = byId("only-explained") && byId("only-explained").checked;
+  const effect = layer ? column[`effect${layer}`] : null, q = layer ? column[`q${layer}`] : null;
+  const inLayer = (i) => {
+    if (!effect) return true;
+    if (change === "missing") return effect[i] === null;
+    const clear = effect[i] !== null && q[i] !== null && q[i] < 0.05;
+    return clear && (change === "changed" || (change === "up") === effect[i] > 0);
+  };
+  const drugged = (i) => !drugs || (drugs === "some" ? column.drugs[i] || (column.status && column.status[i] && column.status[i] !== "novel")
+    : drugs === "none" ? !column.drugs[i] && !(column.status && column.status[i] && column.status[i] !== "novel")
+    : column.status[i] === drugs.slice(3));
   state.rows = ids.map((_, i) => i).filter((i) =>
     words.every((word) => haystack[i].includes(word)) &&
-    !(fresh && column.known[i]) && !(drugged && !column.drugs[i]) &&
-    !(explained && !anchors[i]));
+    (!tier || column.tier[i] === tier) && inLayer(i) && drugged(i) &&
+    (!known || (known === "known") === Boolean(column.known[i])) && !(explained && !anchors[i]));
   state.rows.sort(compare(column[state.key], state.descending ? -1 : 1));
   state.page = 0;
   render();
@@ -107,11 +120,11 @@ for (const c of columns) {
     if (c.group) last.scope = "colgroup";
     groups.append(last);
   }
-  const head = make("th", "", ["symbol", "text", "flag"].includes(c.kind) ? "" : "num");
+  const head = make("th", "", ["symbol", "text", "flag", "tier"].includes(c.kind) ? "" : "num");
   const button = make("button", c.label);
   button.type = "button";
   button.addEventListener("click", () => {
-    const upFirst = ["rank", "symbol", "ranks", "drugs"].includes(c.key) || c.kind === "q";
+    const upFirst = ["rank", "symbol", "ranks", "drugs", "tier", "status"].includes(c.key) || c.kind === "q";
     state.descending = state.key === c.key ? !state.descending : !upFirst;
     state.key = c.key;
     arrange();
@@ -124,10 +137,41 @@ for (const c of columns) {
 table.tHead.append(groups, heads);
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
 byId("filters").addEventListener("input", arrange);
+// the controls change after their form has told so
+byId("filters").addEventListener("reset", () => setTimeout(() => {
+  Object.assign(state, { key: "rank", descending: false });
+  arrange();
+}));
 byId("size").addEventListener("change", render);
 byId("previous").addEventListener("click", () => { state.page -= 1; render(); });
 byId("next").addEventListener("click", () => { state.page += 1; render(); });
 arrange();
+
+// ---- subgraphs: drawn when first seen
+const palette = () => figures.palette();
+const mounted = new Map();
+const mount = (place) => {
+  const subgraphs = data.networks[Number(place.dataset.network)];
+  if (!subgraphs || mounted.has(place)) return;
+  const choices = place.parentElement.querySelectorAll("[data-subgraph]");
+  let shown = 0;
+  const network = new networks.Network(place, {
+    name: () => `${place.dataset.name} subgraph ${shown + 1}`,
+    sources: data.sources,
+    palette,
+    light: data.palettes.light,
+  });
+  network.show(subgraphs[0]);
+  mounted.set(place, network);
+  for (const [k, choice] of choices.entries()) {
+    choice.addEventListener("click", () => {
+      shown = k;
+      for (const one of choices) one.setAttribute("aria-pressed", String(one === choice));
+      network.show(subgraphs[k]);
+    });
+  }
+};
+figures.onTheme((colours) => mounted.forEach((network) => network.colour(colours)));
 
 // ---- one target at a time
 const articles = [...document.querySelectorAll("article.target")];
@@ -140,6 +184,7 @@ const choose = (anchor) => {
     link.setAttribute("aria-current", String(link.getAttribute("href") === `#${anchor}`));
   }
   for (const place of chosen.querySelectorAll(".plot")) if (!drawn.has(place)) draw(place);
+  for (const place of chosen.querySelectorAll(".network")) mount(place);
   return chosen;
 };
 const follow = () => {
