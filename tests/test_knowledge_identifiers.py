@@ -253,3 +253,24 @@ def test_families_of_hgnc_are_never_split_and_stay_small(whole: IdentifierTable)
     chained, _ = gene_families(coding, largest_share=1.0)
     assert chained.value_counts().iloc[0] == 11_711
     assert family["HGNC:7729"] == family["HGNC:1717"]  # SEPTIN2, SEPTIN7
+
+
+def test_dates_of_a_whole_file_are_turned_back_where_nothing_else_can_be_meant() -> None:
+    table = IdentifierTable.from_hgnc(read_hgnc(SMALL))
+
+    def found(*names: str) -> list[tuple[str, str]]:
+        report = table.resolve(names, whole_file=True)
+        return list(zip(report["status"], report["symbol"] + report["candidates"], strict=True))
+
+    both = [("mapped", "SEPTIN7"), ("mapped", "POU5F1"), ("mapped", "TP53")]
+    assert found("7-Sep", "4-Oct", "TP53") == both
+    report = table.resolve(["7-Sep", "4-Oct"], whole_file=True)
+    assert report["how"][0] == "date, turned back to SEPT7 or SEP7"
+    # by itself a date may be a typing error, and a list is no file
+    assert found("7-Sep", "TP53")[0] == ("ambiguous", "SEPTIN7")
+    assert table.resolve(["7-Sep", "4-Oct"])["status"].tolist() == ["ambiguous"] * 2
+    # the gene is there by its name, so that the date must be another
+    assert found("7-Sep", "4-Oct", "SEPTIN7")[0] == ("ambiguous", "SEPTIN7")
+    # several genes may be meant, or several dates mean one
+    assert found("1-Mar", "4-Oct") == [("ambiguous", "MARCHF1|MTARC1"), ("mapped", "POU5F1")]
+    assert found("7-Sep", "07-Sep")[0] == ("ambiguous", "SEPTIN7")

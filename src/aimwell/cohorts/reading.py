@@ -132,7 +132,7 @@ def _identify(
 ) -> pd.DataFrame:
     """Resolve the feature names of one layer, each file with enough of them."""
     names = sorted(set().union(*(f.values.columns for f in files)))
-    report = table.resolve(names)
+    report = table.resolve(names, whole_file=True)
     for file in files:
         mine = report[report["name"].isin(file.values.columns)]
         # Whole-genome files hold more pseudogenes and non-coding loci than genes: a file that

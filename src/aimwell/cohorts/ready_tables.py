@@ -158,7 +158,7 @@ def _genes(
 ) -> "pd.Series[str]":
     """HGNC id of every name that has one."""
     where, name = what
-    report = table.resolve(sorted(set(names)))
+    report = table.resolve(sorted(set(names)), whole_file=True)
     mapped = report[report["status"] == "mapped"].set_index("name")["hgnc_id"]
     if mapped.nunique() < minimum * len(table.genes):
         require_mapped(report, minimum, where)

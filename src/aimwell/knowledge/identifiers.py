@@ -1,6 +1,7 @@
 """Resolve names of genes and proteins to HGNC ids, and account for every name that does not."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -24,6 +25,8 @@ from aimwell.knowledge.sources.hgnc import successors
 from aimwell.knowledge.sources.mygene_online import OnlineHelper
 from aimwell.provenance import Source, Step
 
+#: Dates among the names of a file from which on a spreadsheet is taken to have made them.
+FEWEST_DATES: Final = 2
 REPORT_COLUMNS: Final = ("name", "hgnc_id", "symbol", "status", "how", "candidates", "reason")
 PROTEIN_CODING: Final = "protein-coding gene"
 _KEYS: Final = {  # column → what a hit in it is called
@@ -166,7 +169,12 @@ class IdentifierTable:
         return replace(table, steps=(*self.steps, *steps))
 
     def resolve(
-        self, names: Iterable[object], *, protein_coding: bool = True, razor: bool = False
+        self,
+        names: Iterable[object],
+        *,
+        protein_coding: bool = True,
+        razor: bool = False,
+        whole_file: bool = False,
     ) -> pd.DataFrame:
         """Resolve names of any kind, in any mixture.
 
@@ -178,6 +186,9 @@ class IdentifierTable:
             protein_coding: False also lets other loci resolve.
             razor: A group of proteins of several genes is mapped to the gene of its first member;
                 ``candidates`` then names them all. By default such a group is ambiguous.
+            whole_file: The names are all names of a file. Then dates that a spreadsheet made are
+                turned back where there are at least two and the one gene that a date can stand for
+                is not there by another name; ``how`` says so. By default a date is ambiguous.
 
         Returns:
             One row per name, in the given order; columns ``name``, ``hgnc_id``, ``symbol`` (both
@@ -203,7 +214,29 @@ class IdentifierTable:
         rows = {text: self._row(text, protein_coding, razor) for text in dict.fromkeys(texts)}
         if self.helper:
             rows |= self._ask(rows, protein_coding)
+        if whole_file:
+            rows |= self._turn_dates_back(rows, protein_coding)
         return pd.DataFrame([rows[t] for t in texts], columns=list(REPORT_COLUMNS), dtype=str)
+
+    def _turn_dates_back(
+        self, rows: Mapping[str, tuple[str, ...]], protein_coding: bool
+    ) -> dict[str, tuple[str, ...]]:
+        """Map the dates of a file that can each stand for one gene only, which it lacks otherwise.
+
+        One date may be a typing error; a spreadsheet that changed one name changed all of them.
+        """
+        dates = {name: self._judge(name) for name, row in rows.items() if row[4] == "date"}
+        if len(dates) < FEWEST_DATES:
+            return {}
+        there = {row[1] for row in rows.values() if row[3] == "mapped"}
+        meant = Counter(verdict.found for verdict in dates.values())
+        found = {}
+        for name, verdict in dates.items():
+            alone = len(verdict.found) == 1 and meant[verdict.found] == 1
+            if alone and verdict.found[0] not in there:
+                how = f"date, turned back to {' or '.join(kinds.date_symbols(name.strip()))}"
+                found[name] = self._say(name, Verdict(how, verdict.found), protein_coding)
+        return found
 
     def _ask(
         self, rows: dict[str, tuple[str, ...]], protein_coding: bool
