@@ -27,6 +27,7 @@ BENCHES: Final = (
     "scale",
     "edges",
     "trust",
+    "reliability",
 )
 
 
