@@ -1,6 +1,7 @@
 """Work in a process that is forked, so that it starts at once and can be killed at any moment."""
 
 import os
+import runpy
 import signal
 import sys
 import time
@@ -87,12 +88,10 @@ def _become(work: Callable[[], int], log: Path) -> None:
 
 
 def call(arguments: Sequence[str]) -> int:
-    """Run a command of aimwell in this process; give its exit status."""
-    from aimwell.cli import main
-
+    """Run a command in this process, as ``python -m aimwell`` would; give its exit status."""
     sys.argv = ["aimwell", *arguments]
     try:
-        main()
+        runpy.run_module("aimwell", run_name="__main__")
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else 0 if left.code is None else 1
     return 0
