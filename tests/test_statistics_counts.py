@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from aimwell.cohorts.counts import expressed_genes, lowess, tmm_factors, voom
+from aimwell.cohorts.counts import _within, expressed_genes, lowess, tmm_factors, voom
 from aimwell.cohorts.design import Design, build_design
 from aimwell.cohorts.differential import fit_contrast, fit_linear
 from aimwell.config import ContrastSettings
@@ -134,3 +135,13 @@ def test_a_count_keeps_its_precision_when_it_is_divided_by_a_length() -> None:
     lengths.loc["s0"] += np.log(100)  # as many reads as before, from longer transcripts
     shifted = voom(counts, design, offsets=lengths).weights
     np.testing.assert_allclose(shifted, voom(counts, design).weights, rtol=0.1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_trimming_is_by_mean_ranks_of_ties(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 12, int(rng.integers(1, 60))).astype(float)
+    for trim in (0.05, 0.3):
+        cut, rank = np.floor(len(x) * trim), stats.rankdata(x)
+        wanted = (rank >= cut + 1) & (rank <= len(x) - cut)
+        np.testing.assert_array_equal(_within(x, trim), wanted)

@@ -9,7 +9,6 @@ from typing import Final, cast
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from aimwell.cohorts.design import Design
 from aimwell.cohorts.differential import fit_linear
@@ -85,8 +84,7 @@ def voom(
         )
     x, y = mean_log_count[seen], fit.variance[seen] ** 0.25
     order = np.lexsort((y, x))
-    x, smooth = x[order], lowess(x[order], y[order], span=span)
-    sd_root = np.interp(fit.fitted + to_count + longer, x, smooth)
+    sd_root = np.interp(fit.fitted + to_count + longer, *_trend(x[order], y[order], span, 3))
     weights = pd.DataFrame(1 / sd_root**4, table.index, table.columns)
     return Abundances(values, weights.where(table.notna()), factors, sizes)
 
@@ -157,9 +155,16 @@ def _log2_factor(
 
 def _within(x: np.ndarray, trim: float) -> np.ndarray:
     """Mark what remains when the share ``trim`` is cut from either end; ties share a rank."""
-    cut = np.floor(len(x) * trim)
-    rank = stats.rankdata(x)
-    return cast(np.ndarray, (rank >= cut + 1) & (rank <= len(x) - cut))
+    # only the ranks of the two values at the cuts matter, so nothing is sorted
+    n, cut = len(x), int(np.floor(len(x) * trim))
+    low, high = np.partition(x, [cut, n - cut - 1])[[cut, n - cut - 1]]
+    from_low = x >= low if _mean_rank(x, low) >= cut + 1 else x > low
+    to_high = x <= high if _mean_rank(x, high) <= n - cut else x < high
+    return cast(np.ndarray, from_low & to_high)
+
+
+def _mean_rank(x: np.ndarray, value: float) -> float:
+    return float(np.sum(x < value) + (np.sum(x == value) + 1) / 2)
 
 
 def expressed_genes(counts: pd.DataFrame, design: Design) -> pd.Index:
@@ -195,26 +200,30 @@ def lowess(x: np.ndarray, y: np.ndarray, *, span: float, rounds: int = 3) -> np.
         >>> lowess(x, 2 * x + 1, span=0.5).round(9).tolist()
         [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0, 17.0, 19.0]
     """
+    return np.asarray(np.interp(x, *_trend(x, y, span, rounds)))
+
+
+def _trend(x: np.ndarray, y: np.ndarray, span: float, rounds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the corners of the smooth line: where local lines were fitted, and their values."""
     n = len(x)
     window = min(max(int(span * n + 1e-7), 2), n)
     at = _anchors(x, 0.01 * (x[-1] - x[0]))
     left = _windows(x, at, window)
     trust = np.ones(n)
-    smooth = np.empty(n)
+    local = np.empty(len(at))
     for iteration in range(rounds + 1):
         local = np.array(
             [_local_line(x, y, trust, i, lo, window) for i, lo in zip(at, left, strict=True)]
         )
-        smooth = np.interp(x, x[at], local)
         if iteration == rounds:
             break
-        rest = np.abs(y - smooth)
+        rest = np.abs(y - np.interp(x, x[at], local))
         scale = 6 * float(np.median(rest))
         if scale < 1e-7 * float(np.mean(rest)) or scale == 0:
             break
         u = rest / scale
         trust = np.where(u <= 0.001, 1.0, np.where(u > 0.999, 0.0, (1 - u**2) ** 2))
-    return smooth
+    return x[at], local
 
 
 def _anchors(x: np.ndarray, delta: float) -> np.ndarray:

@@ -33,11 +33,7 @@ def look_at_cohort(config: RunConfig) -> CohortReport:
     usable = tuple(c for c in config.contrasts if c.name not in refused)
     tested, designs = harmonise(cohort, usable) if usable else (None, {})
     evidence = join_tables(tested, ready) if tested is not None or ready.blocks else None
-    steps = (
-        *cohort.steps,
-        *(step for design in designs.values() for step in design.steps),
-        *(evidence.steps if evidence else ()),
-    )
+    steps = (*cohort.steps, *(evidence.steps if evidence else ()))
     return CohortReport(
         title=config.run.title,
         facts=facts,

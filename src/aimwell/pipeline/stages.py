@@ -296,7 +296,7 @@ class Stages:
         contrasts = self.config.contrasts
         tested, designs = harmonise(cohort, contrasts) if contrasts else (None, {})
         evidence = join_tables(tested, ready)
-        steps = (*cohort.steps, *(s for d in designs.values() for s in d.steps), *evidence.steps)
+        steps = (*cohort.steps, *evidence.steps)
         whole = replace(
             evidence,
             sources=tuple(dict.fromkeys((*cohort.sources, *evidence.sources))),
