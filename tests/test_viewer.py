@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from aimwell.bench.viewer import viewer_bars
 from aimwell.cli.view import hosts_of, is_loopback, token_for
 from aimwell.config import config_from
 from aimwell.errors import InputError, RunError
@@ -248,6 +249,12 @@ def test_ten_users_at_once_get_the_same_answers_as_one_after_another(explorer):
         found = list(pool.map(lambda g: ask(many, "/api/explain", f"gene={g}"), genes * 2))
     assert [status for status, _, _ in found] == [200] * 10
     assert [body for _, _, body in found] == wanted * 2
+
+
+def test_the_bars_of_the_viewer_are_measured_on_a_run(folder):
+    bars = {b.name: b for b in viewer_bars(folder, genes=4)}
+    assert bars["viewer: ten users at once, answers that failed"].value == 0
+    assert bars["viewer: any gene, median"].limit == "<= 300"
 
 
 def test_a_bug_is_told_on_the_terminal_and_not_to_the_browser(explorer, capsys, monkeypatch):

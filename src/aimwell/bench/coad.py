@@ -9,6 +9,7 @@ import pandas as pd
 
 from aimwell.bench.bars import Bar, bar, measure_command
 from aimwell.bench.repeats import shuffle_table
+from aimwell.bench.viewer import viewer_bars
 from aimwell.config import RunConfig, read_config
 from aimwell.errors import ConfigError
 from aimwell.pipeline.keys import input_names
@@ -33,6 +34,7 @@ def measure(data: str) -> Iterator[Bar]:
         yield from _result(done)
         size = done.page.stat().st_size / 1e6
         yield bar("coad: size of the page", size, "MB", "<= 15")
+        yield from viewer_bars(folder / "coad")
         yield _repeat(read_config(EXAMPLE, data=data), done, folder)
 
 

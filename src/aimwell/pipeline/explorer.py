@@ -1,6 +1,7 @@
 """A finished run held in memory, so that any of its genes can be explained while somebody waits."""
 
 import difflib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
@@ -65,18 +66,20 @@ class Explorer:
                 f"{len(changed)} files of '{folder}' are not as the run wrote them: "
                 f"{some(changed)}; run again into this folder, which reuses what it can"
             )
-        with hold(folder):
+        # what another person wrote can be looked at, though not locked
+        with hold(folder, wanted=os.access(folder, os.W_OK)):
             config, keys = restore(manifest, folder, 1)
             cache = StageCache(folder / STAGES)
-            units = member_units(config.model)
+            stages = Stages(config, keys, cache, progress or Silent())
+            stages.read()
+            dealt = stages.task.dealt
+            units = member_units(config.model, dealt.numbers if dealt else None)
             gone = [u.name for u in units if not cache.has("member", content_hash([keys.task, u]))]
             if gone:
                 raise RunError(
                     f"{len(gone)} of {len(units)} networks of '{folder}' are gone: {some(gone)}; "
                     "run again into this folder, which reuses what it can"
                 )
-            stages = Stages(config, keys, cache, progress or Silent())
-            stages.read()
             stages.fit()
         self.folder, self.files = folder, frozenset(outputs)
         self.task, self.members = stages.task, stages.members
