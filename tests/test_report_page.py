@@ -516,7 +516,7 @@ def test_every_link_inside_the_page_has_its_place(page):
 
 
 def test_fifty_explained_targets_stay_below_fifteen_megabytes():
-    big = make_report(n=3000, explained=50)
+    big = make_full_report(n=3000, explained=50)
     assert len(render_report(big).encode()) < 15e6
 
 

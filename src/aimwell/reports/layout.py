@@ -174,63 +174,72 @@ def _label_hits(
     """Count the edges that run through the label of each node, shape ``(n,)``."""
     low = np.where(above, -sizes[:, 1] - sizes[:, 2], sizes[:, 1] + 2)
     high = np.where(above, -sizes[:, 1] - 2, sizes[:, 1] + sizes[:, 2])
-    hits = np.zeros(len(xy), dtype=np.int64)
-    for line in _lines(xy, pairs):
-        dx = np.abs(line[:, None, 0] - xy[None, :, 0])
-        dy = line[:, None, 1] - xy[None, :, 1]
-        hits += ((dx < sizes[:, 0]) & (dy > low) & (dy < high)).any(axis=0)
+    line = _lines(xy, pairs)  # (e, 33, 2)
+    dx = np.abs(line[:, :, None, 0] - xy[:, 0])
+    dy = line[:, :, None, 1] - xy[:, 1]
+    inside = (dx < sizes[:, 0]) & (dy > low) & (dy < high)  # (e, 33, n)
+    hits: NDArray[np.int64] = inside.any(axis=1).sum(axis=0)
     return hits
 
 
-def _lines(xy: _Array, pairs: list[tuple[int, int]]) -> list[_Array]:
-    """Points along every edge, shape ``(33, 2)`` each."""
+def _lines(xy: _Array, pairs: list[tuple[int, int]]) -> _Array:
+    """Points along every edge, shape ``(e, 33, 2)``."""
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     along = np.linspace(0.02, 0.98, 33)[:, None]
-    return [xy[a] + along * (xy[b] - xy[a]) for a, b in pairs]
+    start = xy[ends[:, 0], None]
+    points: _Array = start + along * (xy[ends[:, 1], None] - start)
+    return points
 
 
 def _settle(xy: _Array, boxes: _Array) -> _Array:
     """Push overlapping boxes apart along the axis that needs the smaller move."""
-    xy = xy.copy()
+    # plain numbers: looking single ones up in an array is what would take the time
+    x, y = xy[:, 0].tolist(), xy[:, 1].tolist()
+    half, up, down = (column.tolist() for column in boxes.T)
     for _ in range(60):
         moved = False
-        for i in range(len(xy)):
-            for j in range(i + 1, len(xy)):
-                dx, dy = _overlap(xy, boxes, i, j)
-                if dx <= 0 or dy <= 0:
+        for i in range(len(x)):
+            for j in range(i + 1, len(x)):
+                dx = half[i] + half[j] - abs(x[i] - x[j])
+                if dx <= 0:
+                    continue
+                dy = min(y[i] + down[i], y[j] + down[j]) - max(y[i] - up[i], y[j] - up[j])
+                if dy <= 0:
                     continue
                 moved = True
-                axis, step = (0, dx / 2 + 1) if dx < dy else (1, dy / 2 + 1)
-                sign = 1.0 if xy[i, axis] >= xy[j, axis] else -1.0
-                xy[i, axis] += sign * step
-                xy[j, axis] -= sign * step
-        xy[:, 0] = np.clip(xy[:, 0], boxes[:, 0] + 4, WIDTH - boxes[:, 0] - 4)
-        xy[:, 1] = np.clip(xy[:, 1], boxes[:, 1] + 4, HEIGHT - boxes[:, 2] - 4)
+                if dx < dy:
+                    step = (dx / 2 + 1) * (1.0 if x[i] >= x[j] else -1.0)
+                    x[i], x[j] = x[i] + step, x[j] - step
+                else:
+                    step = (dy / 2 + 1) * (1.0 if y[i] >= y[j] else -1.0)
+                    y[i], y[j] = y[i] + step, y[j] - step
+        x = [min(max(v, h + 4), WIDTH - h - 4) for v, h in zip(x, half, strict=True)]
+        y = [min(max(v, u + 4), HEIGHT - d - 4) for v, u, d in zip(y, up, down, strict=True)]
         if not moved:
             break
-    return xy
+    return np.column_stack([x, y])
 
 
-def _overlap(xy: _Array, boxes: _Array, i: int, j: int) -> tuple[float, float]:
-    dx = boxes[i, 0] + boxes[j, 0] - abs(xy[i, 0] - xy[j, 0])
-    top = max(xy[i, 1] - boxes[i, 1], xy[j, 1] - boxes[j, 1])
-    bottom = min(xy[i, 1] + boxes[i, 2], xy[j, 1] + boxes[j, 2])
-    return float(dx), float(bottom - top)
+def _overlaps(xy: _Array, boxes: _Array) -> int:
+    """Count the pairs of boxes that overlap."""
+    i, j = np.triu_indices(len(xy), 1)
+    dx = boxes[i, 0] + boxes[j, 0] - np.abs(xy[i, 0] - xy[j, 0])
+    top = np.maximum(xy[i, 1] - boxes[i, 1], xy[j, 1] - boxes[j, 1])
+    bottom = np.minimum(xy[i, 1] + boxes[i, 2], xy[j, 1] + boxes[j, 2])
+    return int(((dx > 0) & (bottom - top > 0)).sum())
 
 
 def _cost(
     xy: _Array, above: NDArray[np.bool_], sizes: _Array, pairs: list[tuple[int, int]]
 ) -> float:
     """Weigh overlapping boxes, edges through nodes and labels, crossings and edge length."""
-    n = len(xy)
-    boxes = _boxes(sizes, above)
-    overlaps = sum(min(_overlap(xy, boxes, i, j)) > 0 for i in range(n) for j in range(i + 1, n))
+    overlaps = _overlaps(xy, _boxes(sizes, above))
     crossings = _crossings(xy, pairs)
-    through = 0
-    for (a, b), line in zip(pairs, _lines(xy, pairs), strict=True):
-        apart = np.hypot(*(line[:, None] - xy[None]).transpose(2, 0, 1)).min(axis=0)  # (n,)
-        near = apart < sizes[:, 1] + 3
-        near[[a, b]] = False
-        through += int(near.sum())
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    away = _lines(xy, pairs)[:, :, None] - xy  # (e, 33, n, 2)
+    near = np.hypot(away[..., 0], away[..., 1]).min(axis=1) < sizes[:, 1] + 3  # (e, n)
+    near[np.arange(len(ends))[:, None], ends] = False
+    through = int(near.sum())
     labels = int(_label_hits(xy, above, sizes, pairs).sum())
     length = sum(float(np.hypot(*(xy[a] - xy[b]))) for a, b in pairs) / (WIDTH * max(len(pairs), 1))
     return 100.0 * overlaps + 8.0 * through + 6.0 * labels + 4.0 * crossings + length
