@@ -192,18 +192,6 @@ def test_a_run_agrees_with_itself_as_another_run(copy: Path, finished: Path) -> 
     assert values["other_run_rank_correlation: finished"] == pytest.approx(1.0)
 
 
-def test_fewer_than_five_known_targets_leave_what_needs_none(cohort: Path, tmp_path: Path) -> None:
-    data = Path(shutil.copytree(cohort, tmp_path / "data"))
-    names = (data / "known_targets.txt").read_text().split()[:4]
-    (data / "known_targets.txt").write_text("\n".join(names) + "\n")
-    folder = run(config_from(settings_of(data, tmp_path / "run"))).folder
-    found = audit_run(
-        folder, AuditRequest(only=("leakage", "bias", "sanity", "calibration"), jobs=1)
-    )
-    assert "4 known targets, and 5 are needed" in found.skipped["bias"]
-    assert {c.group for c in found.checks} == {"leakage", "sanity"}
-
-
 def test_a_feature_that_equals_the_label_stops_the_run_and_stains_the_audit(
     cohort: Path, tmp_path: Path
 ) -> None:

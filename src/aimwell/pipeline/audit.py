@@ -11,7 +11,7 @@ import pandas as pd
 
 from aimwell.config import RunConfig
 from aimwell.errors import ConfigError, InputError, RunError, some
-from aimwell.models.training import Member, label_channels, load_network
+from aimwell.models.training import predict
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.explain import restore
 from aimwell.pipeline.keys import input_digests
@@ -21,7 +21,7 @@ from aimwell.pipeline.progress import Progress, Silent
 from aimwell.pipeline.run import STAGES, hold
 from aimwell.pipeline.stages import Stages
 from aimwell.pipeline.workers import in_processes, one_thread
-from aimwell.pipeline.worlds import STAGE, read_scored, score_and_keep
+from aimwell.pipeline.worlds import STAGE, read_scored, refuse_without_labels, score_and_keep
 from aimwell.provenance import content_hash, sha256_of, to_plain
 from aimwell.trust import variants as kinds
 from aimwell.trust.audit import (
@@ -52,10 +52,6 @@ from aimwell.trust.tiers import RULES, Audited, assign_tiers
 from aimwell.trust.transfer import check_other_ranking, check_other_targets
 from aimwell.trust.variants import Scored, Variant, out_of_fold
 
-#: With fewer known targets a metric of them says nothing.
-FEWEST_TARGETS: Final = 5
-#: Parts that need known targets to be measured.
-_BY_TARGETS: Final = ("bias", "calibration", "transfer")
 JITTERS: Final = 3
 
 
@@ -117,6 +113,7 @@ def audit_run(
         config, no_data = _with_data(config, folder, dict(manifest["files"]), request)
         stages = Stages(config, keys, StageCache(folder / STAGES), tell)
         stages.read()
+        refuse_without_labels(stages)
         stages.fit()
         work = _Work(stages, request, no_data)
         audit = work.audit(other)
@@ -134,7 +131,6 @@ class _Work:
         self.settings = stages.config.audit
         self.task = stages.task
         self.skipped: dict[str, str] = {}
-        self.few = int(stages.task.labels.sum()) < FEWEST_TARGETS
         self.no_data = no_data
         self.rewired: list[Rewired] = []
 
@@ -142,7 +138,6 @@ class _Work:
         stages, task = self.stages, self.task
         scores = out_of_fold(task, stages.members)
         base = out_of_fold(task, [m for m in stages.members if m.unit.repeat < self.seeds])
-        self._say_few()
         drawn = self._draw()
         stages.progress.start("weighing what was found")
         genes = pd.DataFrame(index=task.genes)
@@ -150,14 +145,14 @@ class _Work:
         tables: dict[str, pd.DataFrame] = {}
         leaked = ""
         with one_thread():
-            if self.wants("leakage"):
+            if self.request.wants("leakage"):
                 found = self._leakage()
                 checks += found
                 leaked = " ".join(f"{c.meaning}." for c in seen_labels(found))
-            if self.wants("bias"):
+            if self.request.wants("bias"):
                 checks += check_bias(task, stages.ranking, scores)
                 genes["score_without_degree"] = self._without_degree(scores)
-            if self.wants("nulls"):
+            if self.request.wants("nulls"):
                 found, audited = null_checks(task, base, drawn, self.skipped)
                 checks += found
                 genes = genes.join(null_columns(audited))
@@ -167,14 +162,14 @@ class _Work:
             found, intervals = self._stability(scores, base, drawn)
             checks += found
             genes = genes.join(intervals)
-            if self.wants("layers") and task.labels.any():
+            if self.request.wants("layers") and task.labels.any():
                 tables["layers"] = left_out(task, base, drawn, self.settings.top)
                 checks += layer_checks(tables["layers"])
-            if self.wants("transfer"):
+            if self.request.wants("transfer"):
                 checks += self._transfer(scores, other)
-            if self.wants("calibration"):
+            if self.request.wants("calibration"):
                 checks += self._calibration(scores, genes, tables)
-            if self.wants("sanity"):
+            if self.request.wants("sanity"):
                 checks += self._sanity(scores)
         self._tiers(genes, leaked, audited)
         return Audit(
@@ -185,24 +180,13 @@ class _Work:
             pd.DataFrame([dataclasses.asdict(r) for r in self.rewired]),
             self.skipped,
             RULES,
-            {"parts": [p for p in PARTS if self.wants(p)], **to_plain(self.settings)},
+            {"parts": [p for p in PARTS if self.request.wants(p)], **to_plain(self.settings)},
         )
 
     @property
     def seeds(self) -> int:
         """Networks per fold in every repetition; no more than the run has."""
         return min(self.settings.seeds, self.stages.config.model.seeds)
-
-    def wants(self, part: str) -> bool:
-        """Tell whether a part is asked for and can be done."""
-        return self.request.wants(part) and not (self.few and part in _BY_TARGETS)
-
-    def _say_few(self) -> None:
-        if self.few:
-            n = int(self.task.labels.sum())
-            why = f"{n} known targets, and {FEWEST_TARGETS} are needed to measure anything by them"
-            self.skipped |= {part: why for part in _BY_TARGETS if self.request.wants(part)}
-            self.skipped[kinds.LABELS] = why
 
     def _draw(self) -> dict[Variant, Scored]:
         """Score every world that the parts need, those of an earlier call excepted."""
@@ -283,7 +267,7 @@ class _Work:
             self.skipped[kinds.EDGES] = "no relation of the graph can be rewired"
 
     def _leakage(self) -> list[Check]:
-        assert self.stages.known is not None  # ``world_of`` refuses a run without
+        assert self.stages.known is not None  # a run without is refused at the door
         table = self.stages.known.table
         dates = table.groupby("gene")["date"].min() if "date" in table else None
         return check_leakage(
@@ -315,23 +299,14 @@ class _Work:
 
     def _shaken(self, number: int) -> np.ndarray:
         """Score all genes with the networks of the run and features that are slightly off."""
-        import torch
-
-        task = self.task
+        task, share = self.task, self.settings.jitter
         rng = np.random.default_rng([self.stages.config.run.seed, number])
-        features = [
-            torch.from_numpy(shake(b.values, rng, self.settings.jitter)) for b in task.blocks
+        blocks = [dataclasses.replace(b, values=shake(b.values, rng, share)) for b in task.blocks]
+        shaken = dataclasses.replace(task, blocks=tuple(blocks))
+        moved = [
+            dataclasses.replace(m, logits=predict(shaken, m) * m.scale + m.centre)
+            for m in self.stages.members
         ]
-        operators = task.wiring.operators
-        moved: list[Member] = []
-        for member in self.stages.members:
-            visible = (task.folds != member.unit.fold) & ~task.withheld
-            with torch.no_grad():
-                inputs = [*features, label_channels(task, visible)]
-                logits = load_network(task, member)(
-                    inputs, [o.weight for o in operators], operators
-                ).numpy()
-            moved.append(dataclasses.replace(member, logits=logits))
         return out_of_fold(task, moved)
 
     def _transfer(

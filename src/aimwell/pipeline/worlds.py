@@ -25,6 +25,20 @@ from aimwell.trust.variants import Scored, Variant, World, score_variant
 STAGE = "audit"
 
 
+def refuse_without_labels(stages: Stages) -> None:
+    """Refuse a run that learned from no known target.
+
+    Raises:
+        RunError: It has none, or does not use them.
+    """
+    if stages.known is None or stages.config.model.objective == "none":
+        raise RunError(
+            "an audit asks how known targets are found, and this run learned from none "
+            "(model.objective = 'none'); its check 'held_out_evidence' says what the graph tells "
+            "about the cohort"
+        )
+
+
 def world_of(stages: Stages, *, measured: bool) -> World:
     """Collect what a run was made of.
 
@@ -33,12 +47,8 @@ def world_of(stages: Stages, *, measured: bool) -> World:
         measured: Read the measurements too, from ``run.data``.
     """
     config = stages.config
-    if stages.known is None or config.model.objective == "none":
-        raise RunError(
-            "an audit asks how known targets are found, and this run learned from none "
-            "(model.objective = 'none'); its check 'held_out_evidence' says what the graph tells "
-            "about the cohort"
-        )
+    refuse_without_labels(stages)
+    assert stages.known is not None
     withheld = stages.check.genes if stages.check else None
     cohort = ready = None
     if measured:

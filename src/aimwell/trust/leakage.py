@@ -17,7 +17,7 @@ from aimwell.cohorts.evidence import Evidence
 from aimwell.errors import LabelError, some
 from aimwell.knowledge.graph import GENE, TargetGraph
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, label_channels, load_network
+from aimwell.models.training import Member, predict
 from aimwell.trust.check import Check
 
 GROUP: Final = "leakage"
@@ -203,23 +203,14 @@ def _databases(task: TargetTask, graph: TargetGraph) -> Check:
 
 def _own_label(task: TargetTask, members: Sequence[Member]) -> Check:
     """Compute scores anew with the labels of the fold hidden: they must be those of the run."""
-    import torch
-
     said = (
         "largest difference, in standard deviations, between a gene's score and its score when "
         "the labels of its fold are certain to be hidden"
     )
     worst, where = 0.0, ""
     for member in {m.unit.fold: m for m in sorted(members, key=lambda m: -m.unit.repeat)}.values():
-        network = load_network(task, member)
-        visible = (task.folds != member.unit.fold) & ~task.withheld
-        features = [torch.from_numpy(b.values) for b in task.blocks]
-        operators = task.wiring.operators
-        with torch.no_grad():
-            inputs = [*features, label_channels(task, visible)]
-            logits = network(inputs, [o.weight for o in operators], operators).numpy()
         mine = task.folds == member.unit.fold
-        gap = float(np.abs(logits - member.logits)[mine].max() / member.scale)
+        gap = float(np.abs(predict(task, member) - member.scores)[mine].max())
         if gap > worst:
             worst, where = gap, f" (fold {member.unit.fold})"
     passed = worst <= SAME_SCORE
