@@ -15,9 +15,10 @@ from aimwell.cohorts.design import build_design
 from aimwell.cohorts.differential import fit_contrast
 from aimwell.cohorts.meta import combine_cohorts, summarise_contrast
 from aimwell.cohorts.summaries import SiteSummary, summarise_cohort, write_summaries
-from aimwell.config import ContrastSettings
+from aimwell.config import ContrastSettings, read_config
 from aimwell.errors import ConfoundedError, DesignError
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.pipeline.quality import look_at_cohort
 from aimwell.simulate import SimulationSettings, simulate_cohort, write_simulation
 
 RUN_FILE = """
@@ -130,3 +131,38 @@ def test_contrasts_whose_files_would_share_a_name_are_refused(tmp_path):
     with pytest.raises(DesignError, match="2 contrasts give 1 names of files"):
         write_summaries(tmp_path / "x", {"a/b": one, "A b": one})
     assert not (tmp_path / "x").exists()
+
+
+def test_what_sites_combined_enters_the_evidence_of_a_run_beside_its_own_strata(sites, monkeypatch):
+    monkeypatch.chdir(sites)
+    for site in ("a", "b"):
+        arguments = ["cohort", "summarise", f"{site}.toml", "--output", f"two_{site}", "--quiet"]
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+    combine = ["cohort", "combine", "two_a/rna.tsv", "two_b/rna.tsv", "--output", "both.tsv"]
+    assert CliRunner().invoke(app, [*combine, "--quiet"]).exit_code == 0
+    sheet = pd.read_csv("samples.tsv", sep="\t", index_col=0)
+    sheet["sex"] = np.tile(["f", "f", "m", "m"], 8)
+    sheet.to_csv("strata.tsv", sep="\t")
+    text = (sites / "a.toml").read_text().replace("samples.tsv", "strata.tsv")
+    strata = "".join(
+        f'[[contrasts]]\nname = "rna_{sex}"\nlayer = "rna"\ncondition = "condition"\n'
+        f'case = "case"\ncontrol = "control"\nwhere = {{ sex = "{sex}" }}\n'
+        for sex in "fm"
+    )
+    strata += (
+        '[[contrasts]]\nname = "differ"\nlayer = "rna"\ncondition = "condition"\ncase = "case"\n'
+        'control = "control"\ntest = "interaction"\nstratum = "sex"\nstrata = ["f", "m"]\n'
+        '[[cohort.tables]]\nname = "sites"\npath = "both.tsv"\nkind = "rna"\nreader = "summary"\n'
+    )
+    (sites / "strata.toml").write_text(text + strata)
+    evidence = look_at_cohort(read_config(sites / "strata.toml")).evidence
+    assert evidence is not None
+    assert sorted(evidence.blocks) == ["differ", "rna", "rna_f", "rna_m", "sites"]
+    both = pd.read_csv("both.tsv", sep="\t", index_col="gene")
+    found = evidence.blocks["sites"].loc[both.index]
+    np.testing.assert_allclose(found["log2_fold_change"], both["log2_fold_change"], rtol=1e-12)
+    np.testing.assert_allclose(found["q"], both["q"], rtol=1e-9)
+    # the difference of strata is that of their effects, and is tested once
+    effect = {n: b["log2_fold_change"] for n, b in evidence.blocks.items()}
+    near = effect["rna_f"] - effect["rna_m"]
+    assert near.corr(effect["differ"]) > 0.99
