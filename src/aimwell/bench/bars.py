@@ -23,6 +23,7 @@ BENCHES: Final = (
     "identifiers",
     "harmonise",
     "cancer-genes",
+    "planted",
     "training",
     "scale",
     "edges",

@@ -233,7 +233,7 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         typer.Argument(
             metavar="[NAME]",
             help="One of demo, coad, attribution, graph, identifiers, harmonise, cancer-genes, "
-            "training, scale, edges, trust, reliability.",
+            "planted, training, scale, edges, trust, reliability.",
         ),
     ] = "",
     data: Data = "",

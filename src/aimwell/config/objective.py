@@ -34,6 +34,7 @@ def check_objective(config: RunConfig, where: str) -> None:
             ("convolution = 'attention'", model.convolution == "attention"),
             ("fusion = 'late'", model.fusion == "late"),
             ("compare_fusion", model.compare_fusion),
+            ("ladder = 'full'", model.ladder == "full"),
         )
         if on
     ]

@@ -313,7 +313,7 @@ class Stages:
 
     def _ladder(self) -> pd.DataFrame:
         with one_thread():
-            return ladder(self.task)
+            return ladder(self.task, full=self.config.model.ladder == "full")
 
     def _blocks(self, todo: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
         """Share targets out to processes, those of one fold together: they share a path.
