@@ -123,7 +123,7 @@ def test_what_is_printed_fits_its_schema(command: str, arguments: list[str]) -> 
 
 def test_a_schema_refuses_what_lacks_a_promised_key() -> None:
     with pytest.raises(jsonschema.ValidationError, match="'page' is a required property"):
-        jsonschema.validate({"folder": "x"}, schema_of("run"))
+        jsonschema.validate({"folder": "x"}, schema_of("demo"))
 
 
 @pytest.mark.enable_socket

@@ -113,6 +113,10 @@ def run(  # noqa: PLR0913, PLR0917  one option each
     output: Output = "",
     jobs: Jobs = 0,
     executor: Executor = "",
+    diseases: Annotated[
+        str,
+        typer.Option("--diseases", metavar="TSV", help="One run per row, on a shared graph."),
+    ] = "",
     allow_leak: AllowLeak = False,
     accept_confounding: AcceptConfounding = False,
     as_of: AsOf = "",
@@ -140,6 +144,15 @@ def run(  # noqa: PLR0913, PLR0917  one option each
             accept_confounding=accept_confounding,
             executor=executor,
         )
+        if diseases:
+            from aimwell.pipeline.diseases import read_diseases, run_diseases
+
+            table = run_diseases(config, read_diseases(Path(diseases)), bars)
+            bars.finish()
+            answer.give(table.to_dict("records"))
+            if answer.in_words:
+                words.tell_diseases(table, Path(config.run.output))
+            return
         result = run_pipeline(config, progress=bars)
         seconds = time.monotonic() - begun
         bars.finish()

@@ -229,6 +229,6 @@ SCHEMAS: Final[dict[str, Callable[[], Schema]]] = {
     "graph show": _graph_show,
     "mcp": _tools,
     "reproduce": _reproduce,
-    "run": _run,
+    "run": lambda: {"anyOf": [_run(), listing(record(disease=TEXT, folder=TEXT, code=TEXT))]},
     "schema": lambda: {"type": "object"},
 }

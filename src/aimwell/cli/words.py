@@ -76,6 +76,22 @@ def tell_run(result: "RunResult", seconds: float) -> None:
     _tell_place(result, seconds)
 
 
+def tell_diseases(table: pd.DataFrame, folder: Path) -> None:
+    """Print one row per disease, and why one could not be run."""
+    print()
+    print_table(
+        f"{len(table)} diseases",
+        ("disease", "known", "average precision", "best that are not known"),
+        (
+            (row["disease"], row["known"], f"{row['average_precision']:.3f}", row["best"][:60])
+            if not row["code"]
+            else (row["disease"], "", row["code"], row["problem"][:60])
+            for row in table.to_dict("records")
+        ),
+    )
+    print(f"\nSummary: {(folder / 'diseases.tsv').resolve()}")
+
+
 def tell_demo(result: "DemoResult", seconds: float) -> None:
     """Print where the planted targets that were held back landed, against the ladder."""
     placed = result.placed.sort_values("median_rank", kind="stable")
