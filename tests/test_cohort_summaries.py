@@ -166,3 +166,23 @@ def test_what_sites_combined_enters_the_evidence_of_a_run_beside_its_own_strata(
     effect = {n: b["log2_fold_change"] for n, b in evidence.blocks.items()}
     near = effect["rna_f"] - effect["rna_m"]
     assert near.corr(effect["differ"]) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("HGNC:1\t1\t0.2\nHGNC:2\t2\t0.1\n", "", "no rows below it"),
+        ("HGNC:1\t", "\t", "line 2 has no gene"),
+        ("HGNC:", "ENSG", "no gene is in two of the 2 files"),
+    ],
+)
+def test_a_summary_that_cannot_be_combined_is_refused(tmp_path, monkeypatch, old, new, says):
+    monkeypatch.chdir(tmp_path)
+    text = "gene\tlog2_fold_change\tse\nHGNC:1\t1\t0.2\nHGNC:2\t2\t0.1\n"
+    Path("a.tsv").write_text(text)
+    assert old in text
+    Path("b.tsv").write_text(text.replace(old, new))
+    done = CliRunner().invoke(app, ["cohort", "combine", "a.tsv", "b.tsv", "--json"])
+    assert done.exit_code == 2
+    assert says in json.loads(done.stdout)["error"]["message"]
+    assert not Path("combined.tsv").exists()

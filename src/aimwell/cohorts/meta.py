@@ -82,6 +82,11 @@ def read_summary(path: Path) -> pd.DataFrame:
             f"'{path}' lacks the columns {some(missing)}; summary statistics are a tab-separated "
             f"table with gene, {', '.join(SUMMARY_COLUMNS)}"
         )
+    if not len(table):
+        raise InputError(f"'{path}' has a header but no rows below it; write it again at its site")
+    if table["gene"].isna().any():
+        row = int(table["gene"].isna().to_numpy().argmax())
+        raise InputError(f"'{path}': line {row + 2} has no gene; correct or remove it")
     table = table.set_index("gene")
     for column in table.columns.intersection(list(SUMMARY_COLUMNS)):
         try:  # Python's float reads back what was written to the last bit
@@ -114,7 +119,14 @@ def combine_files(paths: Sequence[Path], output: Path) -> tuple[pd.DataFrame, di
             f"several files are named {some(twice)}, and a cohort is called by its file, or by its "
             "folder where all files have one name; rename them, and give each cohort once"
         )
-    found = combine_cohorts({n: read_summary(p) for n, p in zip(names, paths, strict=True)})
+    cohorts = {n: read_summary(p) for n, p in zip(names, paths, strict=True)}
+    found = combine_cohorts(cohorts)
+    if len(cohorts) > 1 and not (found["cohorts"] > 1).any():
+        examples = ", ".join(f"'{table.index[0]}' in '{n}'" for n, table in cohorts.items())
+        raise CohortError(
+            f"no gene is in two of the {len(cohorts)} files, so nothing can be combined: "
+            f"{examples}; name genes alike in all of them, by HGNC id as cohort summarise does"
+        )
     with write_atomically(output) as temporary:
         found.to_csv(temporary, sep="\t", index_label="gene", lineterminator="\n")
     facts = {
