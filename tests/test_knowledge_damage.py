@@ -342,18 +342,18 @@ DAMAGES: Final[dict[str, Damage]] = {
 
 @contextlib.contextmanager
 def in_time() -> Iterator[None]:
-    """Stop what takes more processor time than any small file may, however busy the machine."""
+    """Stop what takes longer than any small file may."""
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f"not done after {SECONDS} s of processor time")
+        raise TimeoutError(f"not done after {SECONDS} s")
 
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def read_or_refuse(reader: Reader, path: Path, named: str = "") -> Any:

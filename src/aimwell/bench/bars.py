@@ -19,6 +19,7 @@ BENCHES: Final = (
     "demo",
     "coad",
     "attribution",
+    "faithfulness",
     "graph",
     "identifiers",
     "harmonise",

@@ -29,6 +29,7 @@ import scipy.sparse as sp
 from aimwell.errors import TaskError
 from aimwell.explain.baselines import ZERO, Baseline, baseline_inputs, network_inputs
 from aimwell.explain.gates import find_gates, no_gates
+from aimwell.explain.preconditions import is_polynomial
 from aimwell.explain.products import dots
 from aimwell.explain.reach import Arcs, Entry, Reach, Reaches, distinct
 from aimwell.models.task import TargetTask
@@ -498,6 +499,11 @@ def _check(members: Sequence[Member]) -> None:
         raise TaskError(
             f"one path needs networks of one fold, {len(folds)} folds were given: networks of "
             "different folds see different known targets"
+        )
+    if not is_polynomial(members):
+        raise TaskError(
+            "the shared path needs two layers of fixed weights and linear encoders; networks of "
+            "another kind are explained by Captum (CaptumPath, which TargetExplainer takes itself)"
         )
 
 

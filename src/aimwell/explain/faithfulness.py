@@ -36,7 +36,7 @@ NOTHING: Final = 0.1
 TOLERANCE: Final = 1e-6
 
 
-class Tester:
+class Trial:
     """Tests explanations of the members of one fold.
 
     Args:
@@ -49,8 +49,6 @@ class Tester:
         self.n = len(task.genes)
         self.links = neighbours(task)
         self.degree = np.diff(self.links.indptr)
-        scale = np.where(self.degree > 0, self.degree, 1)
-        self.walk = sp.diags(1 / scale) @ self.links
 
     def test(
         self,
@@ -124,7 +122,7 @@ class Tester:
         inside = np.zeros(len(self.degree), dtype=bool)
         inside[reach.genes] = inside[reach.direct.source] = inside[reach.into.source] = True
         inside[self.n + reach.outer_sets] = True
-        rank = self._pagerank(reach.target)
+        rank = pagerank(self.links, reach.target)
         return {
             "this": [nodes],
             "random": [
@@ -154,13 +152,29 @@ class Tester:
             border[links] = inside[links]
         return np.array(found)
 
-    def _pagerank(self, target: int) -> np.ndarray:
-        restart = np.zeros(len(self.degree))
-        restart[target] = 1
-        rank = restart
-        for _ in range(STEPS):
-            rank = RESTART * restart + (1 - RESTART) * (self.walk.T @ rank)
-        return np.asarray(rank)
+
+def pagerank(links: sp.csr_matrix, target: int) -> np.ndarray:
+    """Random walk with restart at one node, shape of the nodes."""
+    degree = np.diff(links.indptr)
+    walk = sp.diags(1 / np.maximum(degree, 1)) @ links
+    restart = np.zeros(len(degree))
+    restart[target] = 1
+    rank = restart
+    for _ in range(STEPS):
+        rank = RESTART * restart + (1 - RESTART) * (walk.T @ rank)
+    return np.asarray(rank)
+
+
+def randomised(member: Member, rng: np.random.Generator) -> Member:
+    """Shuffle every parameter of a network within itself: what it learned is gone.
+
+    The spread of every parameter stays, so what is left of an explanation is that of the graph.
+    """
+    shuffled = {
+        name: rng.permutation(np.asarray(value).ravel()).reshape(np.shape(value))
+        for name, value in member.parameters.items()
+    }
+    return replace(member, parameters=shuffled)
 
 
 def neighbours(task: TargetTask) -> sp.csr_matrix:

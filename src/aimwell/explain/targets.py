@@ -13,7 +13,7 @@ from aimwell.explain.attribution import Attribution, SharedPath
 from aimwell.explain.baselines import BASELINES, Baseline
 from aimwell.explain.captum_path import CaptumPath
 from aimwell.explain.explanation import Explanation, Faithfulness, Subgraph
-from aimwell.explain.faithfulness import Tester
+from aimwell.explain.faithfulness import Trial
 from aimwell.explain.preconditions import check_finite, is_polynomial
 from aimwell.explain.reach import Reach, Reaches
 from aimwell.explain.shares import score_shares
@@ -30,7 +30,7 @@ BLOCK: Final = 64
 
 Path = SharedPath | CaptumPath
 #: What targets of one fold share: a path per baseline, the test, two halves of the ensemble.
-_Fold = tuple[dict[str, Path], Tester | None, list[Path]]
+_Fold = tuple[dict[str, Path], Trial | None, list[Path]]
 
 
 def explain_targets(
@@ -104,10 +104,10 @@ class TargetExplainer:
             return self._kept[fold]
         mine = self._of_fold(fold)
         paths = {b.name: self._path(mine, b) for b in self.baselines}
-        tester: Tester | None = None
+        tester: Trial | None = None
         halves: list[Path] = []
         if self.settings.test:
-            tester = Tester(self.task, mine)
+            tester = Trial(self.task, mine)
             pairs = [mine[k::2] for k in range(2)] if len(mine) > 1 else []
             halves = [self._path(half, self.baselines[0]) for half in pairs]
         if self._kept is not None:
@@ -147,7 +147,7 @@ class _OneTarget:
         self.top = self.rows[strongest(self.values, TOP)]
         self.nodes = self.tables.node_values(self.part)
 
-    def explanation(self, tester: Tester | None, halves: Sequence[Path]) -> Explanation:
+    def explanation(self, tester: Trial | None, halves: Sequence[Path]) -> Explanation:
         """Put everything together."""
         task, part, tables = self.task, self.part, self.tables
         chosen = [(np.array(nodes), sign) for nodes, sign in self._subgraphs()]
@@ -233,7 +233,7 @@ class _OneTarget:
         return worth / whole if abs(whole) > 1e-9 else 0.0
 
     def _test(
-        self, tester: Tester | None, halves: Sequence[Path], nodes: np.ndarray, first: Subgraph
+        self, tester: Trial | None, halves: Sequence[Path], nodes: np.ndarray, first: Subgraph
     ) -> Faithfulness | None:
         if tester is None:
             return None
