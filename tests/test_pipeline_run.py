@@ -368,6 +368,11 @@ def test_explaining_says_what_is_wrong(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no finished run"):
         explain_run(tmp_path / "nowhere", ["EGFR"])
     assert not (tmp_path / "nowhere").exists()
+    table = (copy / "targets.tsv").read_text()
+    (copy / "targets.tsv").write_text(table.replace("hgnc_id", "id", 1))
+    with pytest.raises(RunError, match=r"targets\.tsv' is not as the run wrote it"):
+        explain_run(copy, ["EGFR"])
+    (copy / "targets.tsv").write_text(table)
     shutil.rmtree(next((copy / ".stages").glob("evidence-*")))
     with pytest.raises(RunError, match="'evidence'"):
         explain_run(copy, ["EGFR"])

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -16,7 +16,11 @@ from aimwell.pipeline.keys import Keys, keys_with
 from aimwell.pipeline.manifest import MANIFEST, read_manifest
 from aimwell.pipeline.progress import Progress, Silent
 from aimwell.pipeline.run import STAGES, hold
+from aimwell.provenance import sha256_of
 from aimwell.reports.export import write_explanation
+
+#: The ranked table, which names the genes that can be explained.
+TABLE: Final = "targets.tsv"
 
 
 def explain_run(
@@ -40,7 +44,7 @@ def explain_run(
         InputError: A gene that the run did not rank.
     """
     manifest = read_manifest(folder)
-    ranked = pd.read_csv(folder / "targets.tsv", sep="\t", usecols=["hgnc_id", "symbol"])
+    ranked = _ranked(folder, manifest["outputs"])
     wanted = _resolve(genes, ranked, folder)
     refuse_short_memory(NETWORKS)
     with hold(folder):
@@ -55,6 +59,16 @@ def explain_run(
         for explanation in stages.explanations:
             write_explanation(folder / "explanations", explanation)
     return [found[gene] for gene in wanted]
+
+
+def _ranked(folder: Path, outputs: Mapping[str, str]) -> pd.DataFrame:
+    path = folder / TABLE
+    if not path.is_file() or sha256_of(path) != outputs.get(TABLE):
+        raise RunError(
+            f"'{path}' is not as the run wrote it; run again into this folder with 'aimwell run', "
+            "which reuses what it can"
+        )
+    return pd.read_csv(path, sep="\t", usecols=["hgnc_id", "symbol"], dtype=str)
 
 
 def restore(manifest: Mapping[str, Any], folder: Path, jobs: int) -> tuple[RunConfig, Keys]:
