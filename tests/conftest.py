@@ -144,7 +144,7 @@ class Tab:
     def until(self, script, seconds=120):
         """Wait until an expression is true."""
         end = time.monotonic() + seconds
-        while not self.do(script):
+        while not self.do(f"Boolean({script})"):
             assert time.monotonic() < end, f"never true: {script}"
             time.sleep(0.05)
 

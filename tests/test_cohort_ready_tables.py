@@ -15,13 +15,14 @@ from typer.testing import CliRunner
 
 from aimwell.cli import app
 from aimwell.cohorts.evidence import BLOCK_COLUMNS, VALUE_COLUMNS
+from aimwell.cohorts.gene_features import read_features
 from aimwell.cohorts.ready_tables import (
     RESULT_READERS,
     ReadyTables,
     join_tables,
     read_ready_tables,
 )
-from aimwell.config import TABLE_READERS, RunConfig, TableSettings, config_from
+from aimwell.config import TABLE_READERS, FeatureSettings, RunConfig, TableSettings, config_from
 from aimwell.errors import AimwellError, CohortError, ConfigError, InputError
 from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.sources.starter import read_starter_graph
@@ -304,3 +305,17 @@ def test_a_damaged_table_gives_a_result_or_a_clear_error(
     with suppress(AimwellError):
         block = join_tables(None, read_ready_tables(config, TABLE)).blocks["t"]
         assert np.isfinite(block.loc[block["observed"], list(VALUE_COLUMNS)].to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("gene\ta\nTP53\t1\n\t2\n", "line 3 has no gene name"),
+        ("gene\ta\nTP53\t1\nTP53\t2\n", "1 gene names occur more than once: 'TP53'"),
+        ("gene\ta\tb\nTP53\t1\tNA\nKRAS\t2\t\n", "1 of 2 features have no value at all: 'b'"),
+    ],
+)
+def test_a_faulty_table_of_features_is_refused_in_its_own_words(tmp_path, text, says):
+    (tmp_path / "f.tsv").write_text(text)
+    with pytest.raises(InputError, match=says):
+        read_features(tmp_path / "f.tsv", FeatureSettings("f", "f.tsv"))

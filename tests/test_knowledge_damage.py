@@ -342,18 +342,18 @@ DAMAGES: Final[dict[str, Damage]] = {
 
 @contextlib.contextmanager
 def in_time() -> Iterator[None]:
-    """Stop what takes longer than any small file may."""
+    """Stop what takes more processor time than any small file may, however busy the machine."""
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f"not done after {SECONDS} s")
+        raise TimeoutError(f"not done after {SECONDS} s of processor time")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def read_or_refuse(reader: Reader, path: Path, named: str = "") -> Any:

@@ -139,15 +139,20 @@ def test_only_what_is_asked_for_is_done_and_then_nothing_is_robust(copy: Path) -
     assert not found.genes["tier_reason"].str.contains("nulls").any()
 
 
+def forget_data(folder: Path) -> Path:
+    """Let a run look for its measurements where they are no longer."""
+    kept = json.loads((folder / ".stages" / "kept.json").read_text())
+    kept["data"] = str(folder / "gone")
+    (folder / ".stages" / "kept.json").write_text(json.dumps(kept))
+    return folder
+
+
 def test_without_the_measurements_their_nulls_are_named_as_not_done(
     finished: Path, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(finished, tmp_path / "moved"))
-    kept = json.loads((folder / ".stages" / "kept.json").read_text())
-    kept["data"] = str(tmp_path / "gone")
-    (folder / ".stages" / "kept.json").write_text(json.dumps(kept))
+    folder = forget_data(Path(shutil.copytree(finished, tmp_path / "moved")))
     found = audit_run(folder, AuditRequest(only=("nulls",), jobs=1))
-    assert "name their folder with --data" in found.skipped["permuted samples"]
+    assert "with --data" in found.skipped["permuted samples"]
     assert "null_p_samples" not in found.genes
     assert "null_p_labels" in found.genes
     assert "robust" not in set(found.genes["tier"])
@@ -156,6 +161,9 @@ def test_without_the_measurements_their_nulls_are_named_as_not_done(
 def test_other_measurements_than_those_of_the_run_are_refused(
     copy: Path, cohort: Path, tmp_path: Path
 ) -> None:
+    # a folder for other runs, as AIMWELL_DATA may name, does not hide the run's own
+    audit_run(copy, AuditRequest(only=("bias",), data=str(tmp_path), jobs=1))
+    forget_data(copy)
     other = Path(shutil.copytree(cohort, tmp_path / "other"))
     text = (other / "protein_log2_ratio.tsv").read_text()
     (other / "protein_log2_ratio.tsv").write_text(text + "\n")

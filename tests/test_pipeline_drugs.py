@@ -103,6 +103,8 @@ def test_the_drugs_of_a_run_are_written_with_what_they_do_to_the_cohort(
     assert "drugs" in {step["stage"] for step in manifest["steps"]}
     assert {"drugs.tsv", "repurposing.tsv"} <= set(manifest["outputs"])
     assert "drugs.tsv" in manifest["files"]
+    page = (both[1] / "report.html").read_text(encoding="utf-8")
+    assert "<script>x</script>" not in page
 
 
 def test_every_repurposing_candidate_has_a_path_from_its_gene_to_the_target(

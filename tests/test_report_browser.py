@@ -317,4 +317,5 @@ def test_what_users_write_runs_nothing_in_a_browser(browser, made, tmp_path):
     time.sleep(0.3)
     assert "owned" not in tab.do("document.title").replace(evil, "")
     assert tab.do("document.querySelectorAll('img, a[href^=javascript]').length") == 0
-    assert tab.said() == []
+    # plotly notes that names of such a length leave an axis no room
+    assert [s for s in tab.said() if "auto-margin" not in json.dumps(s)] == []

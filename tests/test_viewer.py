@@ -318,7 +318,9 @@ def served(folder):
         line = process.stdout.readline()
         assert line, f"the viewer ended: {text}"
         text += line
-    yield json.loads(text)["url"]
+    answer = json.loads(text)
+    assert "url" in answer, answer
+    yield answer["url"]
     process.terminate()
     process.wait(20)
 

@@ -217,8 +217,13 @@ def view(  # noqa: PLR0913, PLR0917  one option each
     answer = Answer(as_json, quiet, debug)
     with answer.reporting() as bars:
         from aimwell.cli.view import hosts_of, listen, serve, token_for
+        from aimwell.errors import RunError
 
         secret = token_for(host, token)
+        if secret and quiet and not (token or as_json):
+            raise RunError(
+                "--quiet would hide the token that this address needs; give one with --token"
+            )
         server = listen(host, port)  # a port in use is told before minutes are spent
         try:
             from aimwell.pipeline.explorer import Explorer
@@ -234,7 +239,10 @@ def view(  # noqa: PLR0913, PLR0917  one option each
         address = f"http://{host}:{server.server_port}/{f'?token={secret}' if secret else ''}"
         answer.give({"url": address, "runs": [str(run.folder) for run in runs]})
         if answer.in_words:
-            print(f"Viewer:  {address}\nStop it with Ctrl-C.")
+            print(f"Viewer:  {address}")
+            if secret:
+                print("From another machine, put the name of this one in place of the address.")
+            print("Stop it with Ctrl-C.")
         sys.stdout.flush()
         serve(server, viewer)
 

@@ -8,9 +8,9 @@ import pandas as pd
 from aimwell.cohorts.columns import read_columns
 from aimwell.cohorts.matrices import checked_matrix
 from aimwell.cohorts.readers.parquet import read_parquet
-from aimwell.cohorts.tables import open_table
+from aimwell.cohorts.tables import open_table, refuse_repeats
 from aimwell.config import FeatureSettings, MatrixSettings
-from aimwell.errors import InputError
+from aimwell.errors import InputError, some
 
 WHAT: Final = "a table of genes and their features"
 #: More columns than any embedding has.
@@ -37,7 +37,16 @@ def read_features(path: Path, settings: FeatureSettings) -> pd.DataFrame:
         name = settings.names_in or table.header[0]
         columns = [c for c in table.header if c != name]
         found = read_columns(table, [name], columns)
-        values = found.numbers.set_axis(found.text[name].to_list(), axis=0).T
+        names = found.text[name].to_list()
+        if "" in names:
+            raise InputError(f"'{path}': line {found.lines[names.index('')]} has no gene name")
+        refuse_repeats(names, f"'{path}'", "gene")
+        if empty := [c for c in columns if found.numbers[c].isna().all()]:
+            raise InputError(
+                f"'{path}': {len(empty)} of {len(columns)} features have no value at all: "
+                f"{some(empty)}; remove them"
+            )
+        values = found.numbers.set_axis(names, axis=0).T
         values = checked_matrix(values, stand_in, f"'{path}'")
     if len(values) > _MOST_COLUMNS:
         raise InputError(

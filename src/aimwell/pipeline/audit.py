@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aimwell.config import RunConfig
-from aimwell.errors import ConfigError, InputError, RunError, some
+from aimwell.errors import AimwellError, ConfigError, InputError, RunError, some
 from aimwell.models.training import predict
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.explain import restore
@@ -406,34 +406,44 @@ def _refuse_changed(folder: Path, manifest: Mapping[str, Any]) -> None:
 def _with_data(
     config: RunConfig, folder: Path, files: dict[str, str], request: AuditRequest
 ) -> tuple[RunConfig, str]:
-    """Point the settings at the measurements, or say why they cannot be read."""
-    place = request.data or _kept(folder).get("data") or ""
-    run = dataclasses.replace(config.run, data=place or ".")
-    config = dataclasses.replace(config, run=run)
+    """Point the settings at the measurements, or say why they cannot be read.
+
+    Any folder with the bytes of the run will do: the one that was named, or that of the run. A
+    named one that lacks them is refused only if the other does, too, since ``AIMWELL_DATA`` may
+    name a folder for other runs.
+    """
     if not config.cohort.matrices or not config.contrasts:
         return config, "the cohort came as finished results, without samples"
-    if not place:
+    places = [p for p in (request.data, str(_kept(folder).get("data") or "")) if p]
+    for place in places:
+        at = dataclasses.replace(config, run=dataclasses.replace(config.run, data=place))
+        found = input_digests(at, (at.cohort, at.identifiers), files)
+        if Path(place).is_dir() and all(files[name] == digest for name, digest in found.items()):
+            return at, ""
+    if not places:
         return config, "nobody said where the measurements are; name their folder with --data"
-    if not Path(place).is_dir():
-        if request.data:
-            raise InputError(f"there is no folder '{place}'; name that of the inputs with --data")
-        return config, f"the measurements are no longer in '{place}'; name their folder with --data"
-    found = input_digests(config, (config.cohort, config.identifiers), files)
-    missing = sorted(n for n, digest in found.items() if not digest)
-    if missing:
-        if request.data:
-            raise InputError(
-                f"'{place}' lacks {len(missing)} inputs of the run: {some(missing)}; name the "
-                "folder of the inputs with --data"
-            )
-        return config, f"'{place}' lacks {some(missing)}; name the folder of the inputs with --data"
-    changed = sorted(n for n, digest in found.items() if files[n] != digest)
-    if changed:
-        raise RunError(
-            f"{len(changed)} inputs in '{place}' are not those of the run: {some(changed)}; name "
-            "the folder of those with --data, or run again"
+    why = _unlike(Path(places[0]), config, files)
+    if request.data:
+        raise why
+    return config, str(why)
+
+
+def _unlike(place: Path, config: RunConfig, files: dict[str, str]) -> AimwellError:
+    """Say what a folder lacks of the measurements of a run."""
+    at = dataclasses.replace(config, run=dataclasses.replace(config.run, data=str(place)))
+    hint = "name the folder of the inputs of the run with --data"
+    if not place.is_dir():
+        return InputError(f"there is no folder '{place}'; {hint}")
+    found = input_digests(at, (at.cohort, at.identifiers), files)
+    if missing := sorted(n for n, digest in found.items() if not digest):
+        return InputError(
+            f"'{place}' lacks {len(missing)} inputs of the run: {some(missing)}; {hint}"
         )
-    return config, ""
+    changed = sorted(n for n, digest in found.items() if files[n] != digest)
+    return RunError(
+        f"{len(changed)} inputs in '{place}' are not those of the run: {some(changed)}; {hint}, or "
+        "run again"
+    )
 
 
 def _kept(folder: Path) -> dict[str, Any]:

@@ -99,9 +99,8 @@ def _phases(texts: "pd.Series[str]", path: Path) -> "pd.Series[float]":
     """Read clinical phases, missing where blank or -1."""
     phase = pd.to_numeric(texts.replace("", "-1"), errors="coerce")
     if wrong := (~phase.between(-1, 4)).to_numpy().nonzero()[0].tolist():
-        raise InputError(
-            f"'{path}', row {wrong[0] + 1}: '{texts.iloc[wrong[0]]}' is no clinical phase (-1 to 4)"
-        )
+        found = texts.iloc[wrong[0]][:40]
+        raise InputError(f"'{path}', row {wrong[0] + 1}: '{found}' is no clinical phase (-1 to 4)")
     return phase.where(phase >= 0)
 
 
