@@ -150,7 +150,7 @@ def test_a_network_that_saw_gaps_in_training_keeps_its_order_without_a_layer(tas
 def test_the_best_network_is_kept_when_training_runs_away(task, monkeypatch):
     from aimwell.models import training
 
-    plain = training._Learner._step
+    plain = training.Learner._step
     count = iter(range(1, 100))
 
     def spoil(self):
@@ -161,7 +161,7 @@ def test_the_best_network_is_kept_when_training_runs_away(task, monkeypatch):
             return float("nan")
         return loss
 
-    monkeypatch.setattr(training._Learner, "_step", spoil)
+    monkeypatch.setattr(training.Learner, "_step", spoil)
     member = fit_unlabelled(task, FOLD, SHORT, 0)
     assert member.diverged_at == 6
     assert np.isfinite(member.logits).all()

@@ -262,7 +262,7 @@ def fit_unlabelled(
         inner = np.random.default_rng(np.random.SeedSequence([int(draw[1]), 1]))
         validation = inner_split(task.families, task.labels, training, inner)
     inputs = Inputs(task, training & (task.labels == 1), plain=network.is_plain)
-    learner = _Learner(task, settings, network, inputs, training & ~validation, unit)
+    learner = Learner(task, settings, network, inputs, training & ~validation, unit)
     diverged = learner.learn(validation)
     labels = np.where(training, task.labels, 0)
     channel = known_channel(labels, labels.astype(bool))
@@ -360,7 +360,7 @@ def weight_groups(network: TargetNetwork, decay: float) -> list[dict[str, object
     return [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
 
 
-class _Learner:
+class Learner:
     """Takes the steps of one network, and keeps the best of it."""
 
     def __init__(
@@ -425,23 +425,32 @@ class _Learner:
         )
 
     def _step(self) -> float:
-        network, known = self.network, self.known
-        n_hidden = min(max(round(self.settings.hide * len(known)), 1), len(known))
-        hidden = network.draw.permutation(known)[:n_hidden]
-        visible = self.labels.astype(bool)
-        visible[hidden] = False
-        shown = max(1 - n_hidden / len(known), 1 / len(known))
-        channel = known_channel(self.labels, visible, shown)
-        logits = self.inputs.logits(network, channel)
-        rest = torch.from_numpy(self.training & (self.labels == 0))
-        loss = self._risk(logits[torch.from_numpy(hidden)], logits[rest])
-        if self.around is not None:
-            # a handful of targets leaves most of a network open; what is known without any fills in
-            loss = loss + AROUND * (logits - logits.mean() - self.around).square().mean()
+        channel, hidden = self.show()
+        loss = self.loss(self.inputs.logits(self.network, channel), hidden)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return float(loss.detach())
+
+    def show(self) -> tuple[Tensor, Tensor]:
+        """Hide a part of the targets: the channel of the rest, and where the hidden ones are."""
+        known = self.known
+        n_hidden = min(max(round(self.settings.hide * len(known)), 1), len(known))
+        hidden = self.network.draw.permutation(known)[:n_hidden]
+        visible = self.labels.astype(bool)
+        visible[hidden] = False
+        shown = max(1 - n_hidden / len(known), 1 / len(known))
+        return known_channel(self.labels, visible, shown), torch.from_numpy(hidden)
+
+    def loss(self, logits: Tensor, hidden: Tensor) -> Tensor:
+        """Take the loss on the hidden targets and the unlabelled genes."""
+        rest = torch.from_numpy(self.training & (self.labels == 0)).to(logits.device)
+        loss = self._risk(logits[hidden.to(logits.device)], logits[rest])
+        if self.around is not None:
+            # a handful of targets leaves most of a network open; what is known without any fills in
+            around = self.around.to(logits.device)
+            loss = loss + AROUND * (logits - logits.mean() - around).square().mean()
+        return loss
 
     def _risk(self, known: Tensor, unlabelled: Tensor) -> Tensor:
         if self.settings.loss == "non_negative":
