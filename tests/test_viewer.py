@@ -323,6 +323,7 @@ def served(folder):
     yield answer["url"]
     process.terminate()
     process.wait(20)
+    process.stdout.close()
 
 
 def test_the_viewer_in_a_browser(browser, served, tmp_path):

@@ -80,7 +80,8 @@ class Panel {
     this.form.append(label, this.list);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const hit = this.hits[Math.max(this.at, 0)];
+      // what is typed counts, unless one of the list was chosen: the list may be that of before
+      const hit = this.at >= 0 ? this.hits[this.at] : null;
       this.pick(hit ? hit.gene : this.input.value);
     });
     this.input.addEventListener("input", () => this.search());
