@@ -1,11 +1,12 @@
 """A whole run without known targets, with given folds, and with every kind of network."""
 
+import dataclasses
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from aimwell.config import RunConfig, config_from
+from aimwell.config import MatrixSettings, RunConfig, config_from
 from aimwell.errors import ConfigError
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.pipeline.explain import explain_run
@@ -88,3 +89,27 @@ def test_settings_that_contradict_each_other_are_refused(cohort, tmp_path):
         config_of(cohort, tmp_path, objective="supervised")
     with pytest.raises(ConfigError, match="did you mean 'late'"):
         config_of(cohort, tmp_path, fusion="lat")
+
+
+def test_ways_of_fusion_and_missing_layers_are_measured_on_the_users_data(cohort, tmp_path):
+    config = config_of(cohort, tmp_path / "run", compare_fusion=True)
+    raw = dataclasses.replace(
+        config.cohort,
+        matrices=(
+            *config.cohort.matrices,
+            MatrixSettings("protein_log2_ratio.tsv", "protein", "protein", unit="log2_ratio"),
+        ),
+    )
+    protein = dataclasses.replace(config.contrasts[0], name="protein", layer="protein")
+    both = dataclasses.replace(
+        config,
+        cohort=raw,
+        contrasts=(*config.contrasts, protein),
+        explain=dataclasses.replace(config.explain, top=0),
+    )
+    checks = run(both).checks()
+    assert [row["fusion"] for row in checks["fusion"]] == ["early", "intermediate", "late"]
+    assert len({row["average_precision"] for row in checks["fusion"]}) > 1
+    assert {row["without"] for row in checks["layers"]} == {"rna", "protein"}
+    named = {check["name"] for check in checks["checks"]}
+    assert {"without_layer: rna", "without_layer: protein"} <= named

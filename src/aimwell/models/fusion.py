@@ -4,11 +4,14 @@ The experts of one fold and repeat are written as one network, block by block, w
 its head. So the fused network is kept, scored and explained like any other.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 import torch
+from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
 from aimwell.config import ModelSettings
@@ -24,6 +27,7 @@ from aimwell.models.training import (
     load_network,
     member_of,
     one_torch_thread,
+    predict,
     settle,
 )
 
@@ -45,6 +49,26 @@ def without(task: TargetTask, kinds: set[str]) -> TargetTask:
         for b in task.blocks
     )
     return replace(task, blocks=blocks)
+
+
+def missing_layers(task: TargetTask, members: Sequence[Member]) -> pd.DataFrame:
+    """Rank again as if one kind of measurement were missing, with the networks as they are.
+
+    Returns:
+        One row per kind that can be missing: ``without`` and ``rank_correlation``, Spearman's with
+        the scores from all of them, out of fold. Empty with fewer than two kinds.
+    """
+    kinds = measured_kinds(task)
+    rows = []
+    for kind in kinds if len(kinds) > 1 and task.objective != "none" else []:
+        bare, scores = without(task, {kind}), np.zeros((2, len(task.genes)))
+        for fold in np.unique(task.folds):
+            mine = [m for m in members if m.unit.fold == fold]
+            at = task.folds == fold
+            scores[0, at] = np.mean([m.scores for m in mine], axis=0)[at]
+            scores[1, at] = np.mean([predict(bare, m) for m in mine], axis=0)[at]
+        rows.append({"without": kind, "rank_correlation": float(spearmanr(*scores).statistic)})
+    return pd.DataFrame(rows, columns=["without", "rank_correlation"])
 
 
 @one_torch_thread()

@@ -32,7 +32,7 @@ from aimwell.reports.data import ReportData
 from aimwell.reports.export import write_explanation, write_targets
 from aimwell.reports.layer_tables import ACTIVITY, DISCORDANCE, discordance_table, write_tsv
 from aimwell.reports.page import write_report
-from aimwell.trust.checks import check_ranking, leak_check, recovered
+from aimwell.trust.checks import check_ranking, layer_checks, leak_check, recovered
 from aimwell.trust.tiers import TARGET_COLUMNS, Quality, assign_tiers
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def _write_all(
     checks = [
         leak_check(stages.leaks, allowed=config.allow_leak),
         *check_ranking(stages.task, ranking, stages.evidence, stages.explanations),
+        *layer_checks(stages.layers),
         *(audit.checks if audit else ()),
     ]
     trust = targets_trust(stages, audit)
@@ -165,7 +166,13 @@ def _write_all(
     paths.append(_write_table(folder / "folds.tsv", folds_table(stages.task)))
     write_json(
         folder / "checks.json",
-        {"checks": checks, "ladder": ranking.metrics, "independent": independent},
+        {
+            "checks": checks,
+            "ladder": ranking.metrics,
+            "independent": independent,
+            "layers": stages.layers,
+            "fusion": stages.fusions,
+        },
     )
     paths.append(folder / "checks.json")
     write_json(folder / "quality.json", stages.quality)

@@ -18,6 +18,7 @@ from aimwell.cohorts.reading import read_cohort
 from aimwell.cohorts.ready_tables import join_tables, read_ready_tables
 from aimwell.cohorts.samples import ContrastSamples, contrast_samples
 from aimwell.config import RunConfig
+from aimwell.config.choices import MODEL
 from aimwell.errors import some
 from aimwell.explain.explanation import Explanation
 from aimwell.knowledge.build import build_graph, build_known_targets, identifier_table
@@ -28,8 +29,9 @@ from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.leaks import LEAK_COLUMNS, leak_stain, without_leaks
 from aimwell.knowledge.store import read_graph, write_graph
 from aimwell.models.baselines import ladder
+from aimwell.models.fusion import missing_layers
 from aimwell.models.memory import require_memory
-from aimwell.models.ranking import Ranking, rank_genes
+from aimwell.models.ranking import NETWORK, Ranking, rank_genes
 from aimwell.models.task import TargetTask, build_task
 from aimwell.models.training import Member, Unit, member_units
 from aimwell.pipeline import outputs, tables
@@ -86,6 +88,8 @@ class Stages:
     drugs: DrugLayer
     task: TargetTask
     ranking: Ranking
+    layers: pd.DataFrame
+    fusions: pd.DataFrame
     explanations: list[Explanation]
 
     def __init__(
@@ -194,6 +198,40 @@ class Stages:
         self.keep()
         with one_thread():
             self.ranking = rank_genes(self.task, self.members, rungs)
+            self.layers = self._stage(
+                "layers",
+                self.keys.task,
+                lambda: missing_layers(self.task, self.members),
+                lambda value, entry: value.to_parquet(entry / "layers.parquet"),
+                lambda entry: pd.read_parquet(entry / "layers.parquet"),
+            )
+        self.keep()
+        self.fusions = self._fusions(rungs) if model.compare_fusion else pd.DataFrame()
+
+    def _fusions(self, rungs: pd.DataFrame) -> pd.DataFrame:
+        """Measure every way in which layers may come together, one network a fold."""
+        model, seed = self.config.model, self.config.run.seed
+        units = [u for u in self._units() if u.repeat == 0]
+        keys = {
+            (name, u): content_hash([self.keys.task, u, name])
+            for name in MODEL["fusion"]
+            for u in units
+        }
+        todo = [(n, u, k) for (n, u), k in keys.items() if not self.cache.has("member", k)]
+        if todo:
+            self.progress.start("comparing fusions", len(todo))
+            shared, folder = self._share(), self.cache.folder.resolve()
+            calls = [(shared, u, k, replace(model, fusion=n), seed, folder) for n, u, k in todo]
+            named = [f"the fit {u.name} with fusion '{n}'" for n, u, _ in todo]
+            for _ in self._run(fit_and_keep, calls, named):
+                self.progress.advance()
+        rows = []
+        for name in MODEL["fusion"]:
+            members = [load_member(self.cache, k) for (n, _), k in keys.items() if n == name]
+            with one_thread():
+                measured = rank_genes(self.task, members, rungs).metrics.loc[NETWORK]
+            rows.append({"fusion": name, **measured.to_dict()})
+        return pd.DataFrame(rows)
 
     def _units(self) -> list[Unit]:
         dealt = self.task.dealt

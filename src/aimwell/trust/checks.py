@@ -43,6 +43,26 @@ def check_ranking(
     ]
 
 
+def layer_checks(layers: pd.DataFrame) -> list[Check]:
+    """Say whether the ranking holds where one kind of measurement is missing.
+
+    Args:
+        layers: Of ``missing_layers``.
+    """
+    return [
+        Check(
+            f"without_layer: {kind}",
+            float(rho),
+            ">= 0.7",
+            bool(rho >= 0.7),
+            f"Spearman correlation of the scores with those of the same networks without {kind}; "
+            "model.block_dropout makes a missing layer normal in training",
+            group="stability",
+        )
+        for kind, rho in zip(layers["without"], layers["rank_correlation"], strict=True)
+    ]
+
+
 def leak_check(leaks: pd.DataFrame, *, allowed: bool) -> Check:
     """Say whether the graph of a ranking held what encodes the known targets.
 
