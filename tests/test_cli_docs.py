@@ -1,6 +1,7 @@
 """Every command and every setting is documented, with the default that the code has."""
 
 import dataclasses
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -114,7 +115,7 @@ def literal(value: object) -> str:
     if isinstance(value, str):
         return f'`"{value}"`'
     if isinstance(value, tuple):
-        return "`[]`"
+        return f"`{json.dumps(value)}`"
     if dataclasses.is_dataclass(value):
         return "`{}`"
     return f"`{value}`"

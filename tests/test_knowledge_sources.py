@@ -152,9 +152,9 @@ def test_the_repurposing_hub_is_latin_1_with_comments(tmp_path: Path) -> None:
     )
     table = read_repurposing_hub(path)
     assert table.to_numpy().tolist() == [
-        ["xé", "Launched", "A", "cold|flu"],
-        ["xé", "Launched", "B", "cold|flu"],
-        ["y", "Phase 1", "", ""],
+        ["xé", "Launched", "A", "cold|flu", "m"],
+        ["xé", "Launched", "B", "cold|flu", "m"],
+        ["y", "Phase 1", "", "", ""],
     ]
 
 

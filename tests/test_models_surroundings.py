@@ -123,7 +123,7 @@ def test_the_score_is_explained_exactly_and_own_evidence_has_no_share(task):
     member = fit_member(task, Unit(1, 0), SHORT, 0)
     assert member.is_polynomial
     target = int(np.flatnonzero(task.folds == 1)[3])
-    part = SharedPath(task, member, steps=300).attribute(target)
+    part = SharedPath(task, [member], steps=300).attribute(target)
     np.testing.assert_allclose(part.score, member.scores[target], atol=1e-4)
     spread = np.std(member.scores)
     assert part.completeness_error < 0.02 * spread

@@ -231,4 +231,5 @@ SCHEMAS: Final[dict[str, Callable[[], Schema]]] = {
     "reproduce": _reproduce,
     "run": lambda: {"anyOf": [_run(), listing(record(disease=TEXT, folder=TEXT, code=TEXT))]},
     "schema": lambda: {"type": "object"},
+    "view": lambda: record(url=TEXT, runs=listing(TEXT)),
 }

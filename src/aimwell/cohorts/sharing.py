@@ -53,8 +53,8 @@ def share_layers(
         >>> effects = np.linspace(-2, 2, 41)
         >>> rna = pd.DataFrame({"log2_fold_change": effects, "se": 0.01})
         >>> found = share_layers(rna, rna.assign(log2_fold_change=effects / 2))
-        >>> round(found.share, 2), found.table["shared"].round(2).iloc[[0, 20]].tolist()
-        (1.0, [-1.69, 0.0])
+        >>> round(found.share, 2), found.table["shared"].round(2).iloc[[0, 20]].abs().tolist()
+        (1.0, [1.69, 0.0])
     """
     if not rna.index.equals(protein.index):
         raise AlignmentError("RNA and protein effects must share one gene index; reindex them")

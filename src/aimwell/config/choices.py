@@ -161,18 +161,13 @@ def _check_drugs(config: RunConfig, names: Sequence[str], where: str) -> None:
 
 
 def _check_explain(config: RunConfig, where: str) -> None:
-    """Refuse an explanation without a baseline, a path, a subgraph or a node."""
+    """Refuse an explanation without a baseline."""
     explain = config.explain
     if not explain.baselines or len(set(explain.baselines)) < len(explain.baselines):
         raise ConfigError(
             f"{where}: explain.baselines = {list(explain.baselines)} needs at least one of "
             f"{some(BASELINES)}, none of them twice"
         )
-    for name in ("steps", "max_nodes", "subgraphs"):
-        if getattr(explain, name) < 1:
-            raise ConfigError(
-                f"{where}: explain.{name} = {getattr(explain, name)}, needed at least 1"
-            )
 
 
 def _check_kind(matrix: MatrixSettings, where: str) -> None:

@@ -41,6 +41,7 @@ RANGES: Final = {
     "explain.top": "[0, 10000]",
     "explain.steps": "[1, 100000]",
     "explain.max_nodes": "[1, 1000]",
+    "explain.subgraphs": "[1, 100]",
     "audit.rewires": "[0, 1000]",
     "audit.label_permutations": "[0, 10000]",
     "audit.sample_permutations": "[0, 10000]",

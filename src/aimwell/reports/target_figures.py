@@ -49,7 +49,7 @@ def sample_strips(
     for number, (name, one, values) in enumerate(shown):
         suffix = "" if number == 0 else str(number + 1)
         start = number * (width + gap)
-        panel = axes("", one.scale.replace("log2", "log<sub>2</sub>"), height=0)
+        panel = axes("", escape(one.scale).replace("log2", "log<sub>2</sub>"), height=0)
         layout[f"xaxis{suffix}"] = panel["xaxis"] | {
             "domain": [round(start, 4), round(start + width, 4)],
             "anchor": f"y{suffix}",

@@ -103,11 +103,13 @@ def _with_row_names(table: TextTable) -> TextTable:
     if not table.header[0] or _NAMES.search(table.header[0]):
         return table
     filled = [line for line in table.lines if line.strip(f" {table.delimiter}")]
-    for line in (filled[0], filled[-1]):
+    for line in filled[:1] + filled[-1:]:
         cells = split_line(line, table.delimiter)
         # a blank at the end is a delimiter too many, not a column
         if len(cells) != len(table.header) + 1 or not cells[-1].strip():
             return table
+    if not filled:
+        return table
     return replace(table, header=("", *table.header))
 
 
