@@ -202,7 +202,7 @@ def test_flipping_labels_of_the_test_fold_leaves_its_network_bit_identical(task)
 def test_attributions_add_up_for_two_label_channels(task):
     member = fit_supervised(task, Unit(1, 0), SHORT, 0)
     found = SharedPath(task, [member], steps=400).attribute(3)
-    assert found.features[-1].shape == (60, 2)
+    assert found.feature_arrays(60)[-1].shape == (60, 2)
     assert found.score == pytest.approx(member.scores[3], abs=1e-5)
     assert found.completeness_error < 0.01
 
