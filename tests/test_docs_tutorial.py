@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import shlex
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -51,10 +52,10 @@ def test_the_commands_of_the_tutorial_run(real_data: Path, tmp_path: Path, monke
         assert fact.split(" ")[0] in TEXT
     assert "0 of 96 pairs" in checked.stdout
     monkeypatch.chdir(tmp_path)
-    summarised = commands[2].replace("examples", str(ROOT / "examples"))
+    summarised = commands[2].replace("examples", shlex.quote(str(ROOT / "examples")))
     assert CliRunner().invoke(app, _arguments(summarised, real_data)).exit_code == 0
     assert (tmp_path / "siteA" / "rna_msi_vs_mss.tsv").is_file()
 
 
 def _arguments(command: str, data: Path) -> list[str]:
-    return command.replace("DIR", str(data)).split()[1:]
+    return shlex.split(command.replace("DIR", shlex.quote(str(data))))[1:]

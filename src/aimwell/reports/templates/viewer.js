@@ -98,10 +98,10 @@ class Panel {
 
   async search() {
     const text = this.input.value;
+    this.at = -1; // a choice from the list of before is none of this text
     const hits = await ask(`/api/search?run=${this.runNumber()}&q=${encodeURIComponent(text)}`);
     if (text !== this.input.value || !Array.isArray(hits)) return;
     this.hits = hits;
-    this.at = -1;
     this.list.replaceChildren(...hits.map((hit, k) => {
       const item = make("li");
       item.id = `hit-${this.number}-${k}`;
@@ -122,6 +122,7 @@ class Panel {
   }
 
   close() {
+    this.at = -1;
     this.list.hidden = true;
     this.input.setAttribute("aria-expanded", "false");
   }
