@@ -18,8 +18,9 @@ from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator
-from aimwell.models.task import Block, TargetTask, build_wiring
+from aimwell.models.task import Block, TargetTask
 from aimwell.models.training import Member, Unit, load_network
+from aimwell.models.wiring import build_wiring
 
 STEPS = 12
 ATOL = 1e-7  # Captum rounds its step sizes to single precision

@@ -25,8 +25,9 @@ from aimwell.explain.subgraph import Prizes, distinct_subgraphs
 from aimwell.explain.targets import TargetExplainer
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.network import TargetNetwork
-from aimwell.models.task import Block, TargetTask, build_wiring
+from aimwell.models.task import Block, TargetTask
 from aimwell.models.training import Member, Unit, load_network
+from aimwell.models.wiring import build_wiring
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from aimwell.models.folds import family_folds
 from aimwell.models.fusion import combiner, fit_late, without
 from aimwell.models.memory import bytes_needed, require_memory
 from aimwell.models.network import TargetNetwork
-from aimwell.models.task import Block, TargetTask, build_wiring
+from aimwell.models.task import Block, TargetTask
 from aimwell.models.training import Member, Unit, fit_member, fit_unlabelled, load_network, predict
 from aimwell.models.unlabelled import task_prior
+from aimwell.models.wiring import build_wiring
 
 SHORT = ModelSettings(folds=3, seeds=1, epochs=6, hidden=8)
 FOLD = Unit(1, 0)

@@ -14,8 +14,9 @@ from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.baselines import LADDER, ladder, neighbour_labels, random_walk, study_intensity
 from aimwell.models.folds import family_folds
 from aimwell.models.ranking import NETWORK, RANKING_COLUMNS, Ranking, measure, rank_genes
-from aimwell.models.task import Block, TargetTask, build_wiring
+from aimwell.models.task import Block, TargetTask
 from aimwell.models.training import Member, Unit
+from aimwell.models.wiring import build_wiring
 
 
 def edges(*rows: tuple[str, str]) -> pd.DataFrame:

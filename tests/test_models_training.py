@@ -13,7 +13,7 @@ from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.folds import family_folds
-from aimwell.models.task import Block, TargetTask, build_wiring
+from aimwell.models.task import Block, TargetTask
 from aimwell.models.training import (
     Member,
     Unit,
@@ -22,6 +22,7 @@ from aimwell.models.training import (
     load_network,
     member_units,
 )
+from aimwell.models.wiring import build_wiring
 
 SHORT = ModelSettings(folds=3, seeds=1, epochs=5, hidden=8)
 FOLD = Unit(1, 0)

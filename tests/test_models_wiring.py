@@ -6,7 +6,7 @@ import pytest
 
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.models.propagate import SparseOperator
-from aimwell.models.task import build_wiring
+from aimwell.models.wiring import build_wiring
 
 A, B, C, D = "HGNC:1", "HGNC:2", "HGNC:3", "HGNC:4"
 GENES = pd.Index([A, B, C, D])

@@ -13,7 +13,7 @@ import pytest
 
 from aimwell.errors import ConfigError, LabelError, RunError
 from aimwell.knowledge.sources.starter import read_starter_graph
-from aimwell.models.task import build_wiring
+from aimwell.models.wiring import build_wiring
 from aimwell.pipeline import executors
 from aimwell.pipeline.executors import check_executor, run_units, slurm_cluster
 from aimwell.pipeline.shared import INDEX, load_shared, save_shared

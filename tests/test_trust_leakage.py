@@ -12,8 +12,9 @@ from aimwell.errors import LabelError
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.folds import family_folds
-from aimwell.models.task import Block, TargetTask, build_wiring, standardise
+from aimwell.models.task import Block, TargetTask, standardise
 from aimwell.models.training import Member, Unit, fit_member, known_channel, load_network
+from aimwell.models.wiring import build_wiring
 from aimwell.trust.check import Check
 from aimwell.trust.leakage import check_leakage, feature_areas, label_features
 

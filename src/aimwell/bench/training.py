@@ -20,8 +20,9 @@ from aimwell.bench.bars import Bar, bar
 from aimwell.config import ModelSettings
 from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph
 from aimwell.models.propagate import build_operator
-from aimwell.models.task import Block, TargetTask, Wiring
+from aimwell.models.task import Block, TargetTask
 from aimwell.models.training import Unit, fit_member
+from aimwell.models.wiring import Wiring
 from aimwell.pipeline.workers import keep_memory, one_thread
 
 GENES: Final = 18_000

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from aimwell.models.propagate import SparseOperator
-from aimwell.models.task import Wiring
+from aimwell.models.wiring import Wiring
 
 
 @dataclass(frozen=True)

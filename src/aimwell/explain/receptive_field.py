@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aimwell.models.propagate import SparseOperator, build_operator, take_rows
-from aimwell.models.task import Wiring
+from aimwell.models.wiring import Wiring
 
 
 @dataclass(frozen=True)

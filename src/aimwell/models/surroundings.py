@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.models.around import STRENGTH
+from aimwell.models.first_layer import arrive
 from aimwell.models.network import TargetNetwork
-from aimwell.models.propagate import propagate
-from aimwell.models.task import Block, TargetTask, Wiring
+from aimwell.models.task import Block, TargetTask
 from aimwell.models.training import (
     LOOK,
     Member,
@@ -32,6 +32,7 @@ from aimwell.models.training import (
     settle,
     visible_blocks,
 )
+from aimwell.models.wiring import Wiring
 
 #: Share of genes whose evidence a step hides and predicts, chosen on simulated cohorts for tuning.
 HIDDEN: Final = 0.3
@@ -106,7 +107,7 @@ def predicted_evidence(task: TargetTask, members: Sequence[Member]) -> np.ndarra
     for fold in np.unique(task.folds):
         mine = [m.scores for m in members if m.unit.fold == fold]
         support = torch.from_numpy(np.mean(mine, axis=0, dtype=np.float32))[:, None]
-        arrived = arrive(task.wiring, support).sum(dim=(1, 2)).numpy()
+        arrived = _sent(task.wiring, support).sum(dim=(1, 2)).numpy()
         predicted[task.folds == fold] = arrived[task.folds == fold]
     return predicted
 
@@ -156,14 +157,14 @@ class _Support(nn.Module):
         for step in range(1, settings.epochs + 1):
             hidden = rng.random(n) < HIDDEN
             visible = torch.from_numpy((~hidden).astype(np.float32))[:, None]
-            arrived = arrive(task.wiring, columns * visible).reshape(n, -1)
+            arrived = _sent(task.wiring, columns * visible).reshape(n, -1)
             keep = None
             if self.dropout:
                 drawn = rng.random((n, self.width), dtype=np.float32) >= self.dropout
                 keep = torch.from_numpy(drawn.astype(np.float32) / (1 - self.dropout))
             support = self(arrived, keep)
             support = (support - support.mean()) / (support.std() + 1e-6)
-            messages = arrive(task.wiring, support)[:, :, 0]  # (n, r)
+            messages = _sent(task.wiring, support)[:, :, 0]  # (n, r)
             predicted = messages @ nn.functional.softplus(self.along)
             predicted = predicted + self.offset[0] + self.offset[1] * degree
             at = torch.from_numpy(np.flatnonzero(hidden & usable))
@@ -179,14 +180,10 @@ class _Support(nn.Module):
                 )
 
 
-def arrive(wiring: Wiring, columns: Tensor) -> Tensor:
-    """Send columns along every channel, shape ``(n, r, c)``."""
+def _sent(wiring: Wiring, columns: Tensor) -> Tensor:
+    """Give what arrives of columns along every channel, shape ``(n, r, c)``."""
     n, width = columns.shape
-    direct, into, out = wiring.operators
-    parts = [propagate(direct.weight, columns, direct)]
-    if out.shape[0]:
-        parts.append(propagate(out.weight, propagate(into.weight, columns, into), out))
-    return torch.cat(parts).view(-1, n, width).transpose(0, 1)
+    return arrive(columns, wiring.operators)[:, width:].view(n, -1, width)
 
 
 def _evidence(task: TargetTask) -> list[Block]:

@@ -10,7 +10,8 @@ import pandas as pd
 from aimwell.errors import TaskError, some
 from aimwell.knowledge.graph import GENE, GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.task_tables import FOLDS, TaskTables
-from aimwell.models.task import Block, TargetTask, build_wiring, standardise
+from aimwell.models.task import Block, TargetTask, standardise
+from aimwell.models.wiring import build_wiring
 from aimwell.provenance import Step
 
 #: Name of the relation that ``edges.tsv`` becomes.

@@ -19,7 +19,8 @@ from aimwell.errors import RunError
 from aimwell.knowledge.graph import Relation, TargetGraph
 from aimwell.models.folds import Folds
 from aimwell.models.propagate import SparseOperator
-from aimwell.models.task import Block, TargetTask, Wiring
+from aimwell.models.task import Block, TargetTask
+from aimwell.models.wiring import Wiring
 from aimwell.provenance import Source, Step
 
 #: What may be rebuilt from a folder; a name that is not here is refused.
