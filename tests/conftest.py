@@ -15,6 +15,15 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMED = os.environ.get("AIMWELL_DATA", "")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A case of bytes is numbered, not named by them.
+
+    A packed file holds the second in which it was packed, so the processes that share the tests
+    would give one test two names, and refuse to start.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def without_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands read the folders of their run files, whatever the tests were called with."""
