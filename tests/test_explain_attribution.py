@@ -16,10 +16,11 @@ from aimwell.explain.captum_path import attribute_by_captum
 from aimwell.explain.receptive_field import receptive_field
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.member import Member, Unit
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import Member, Unit, load_network
+from aimwell.models.training import load_network
 from aimwell.models.wiring import build_wiring
 
 STEPS = 12

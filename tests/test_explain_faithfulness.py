@@ -24,9 +24,10 @@ from aimwell.explain.reach import Reaches
 from aimwell.explain.subgraph import Prizes, distinct_subgraphs
 from aimwell.explain.targets import TargetExplainer
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.member import Member, Unit
 from aimwell.models.network import TargetNetwork
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import Member, Unit, load_network
+from aimwell.models.training import load_network
 from aimwell.models.wiring import build_wiring
 
 

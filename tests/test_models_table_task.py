@@ -13,7 +13,9 @@ from aimwell.errors import InputError, LabelError, TaskError
 from aimwell.explain.attribution import SharedPath
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.task_tables import TaskTables, read_task_tables
+from aimwell.models.channels import label_channels
 from aimwell.models.first_layer import first_layer
+from aimwell.models.member import Unit
 from aimwell.models.supervised import (
     Recipe,
     RowOperators,
@@ -23,7 +25,7 @@ from aimwell.models.supervised import (
 )
 from aimwell.models.table_task import BASE, build_table_task
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Unit, label_channels, load_network
+from aimwell.models.training import load_network
 from aimwell.models.unlabelled import estimate_prior, unlabelled_risk
 
 GENES = [f"G{i:03d}" for i in range(60)]

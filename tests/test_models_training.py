@@ -12,16 +12,11 @@ from sklearn.metrics import roc_auc_score
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.channels import known_channel
 from aimwell.models.folds import family_folds
+from aimwell.models.member import Member, Unit, member_units
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import (
-    Member,
-    Unit,
-    fit_member,
-    known_channel,
-    load_network,
-    member_units,
-)
+from aimwell.models.training import fit_member, load_network
 from aimwell.models.wiring import build_wiring
 
 SHORT = ModelSettings(folds=3, seeds=1, epochs=5, hidden=8)

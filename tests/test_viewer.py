@@ -18,7 +18,8 @@ from aimwell.cli.view import hosts_of, is_loopback, token_for
 from aimwell.config import config_from
 from aimwell.errors import InputError, RunError
 from aimwell.knowledge.sources.starter import read_starter_graph
-from aimwell.models.training import label_channels, load_network
+from aimwell.models.channels import label_channels
+from aimwell.models.training import load_network
 from aimwell.pipeline import run
 from aimwell.pipeline.explorer import Explorer, without
 from aimwell.pipeline.viewer import COOKIE, Viewer

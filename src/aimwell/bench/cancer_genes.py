@@ -23,10 +23,10 @@ from aimwell.models.accuracy import accuracy, matched_auroc, paired_interval, st
 from aimwell.models.discovery import DISCOVERY, score_discovery
 from aimwell.models.first_layer import FirstLayer, first_layer
 from aimwell.models.given_ladder import BOOSTING, REGRESSION, given_ladder
+from aimwell.models.member import Unit
 from aimwell.models.supervised import Recipe, fit_supervised, training_rows
 from aimwell.models.table_task import build_table_task, relation_counts
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Unit
 from aimwell.pipeline.workers import one_thread
 from aimwell.provenance import write_atomically
 

@@ -11,8 +11,8 @@ import pandas as pd
 from aimwell.bench.coad import EXAMPLE
 from aimwell.cohorts.evidence import Evidence
 from aimwell.config import read_config
+from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.keys import keys_of
 from aimwell.pipeline.progress import Silent

@@ -19,10 +19,10 @@ from aimwell.errors import ConfigError
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.task_tables import TaskTables, read_task_tables
 from aimwell.models.first_layer import first_layer
+from aimwell.models.member import Unit
 from aimwell.models.supervised import Recipe, fit_supervised, training_rows
 from aimwell.models.table_task import build_table_task, relation_counts
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Unit
 from aimwell.models.wiring import build_wiring
 from aimwell.pipeline.workers import one_thread
 from aimwell.trust.calibration import calibrate

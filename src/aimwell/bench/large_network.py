@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph
+from aimwell.models.member import Member, Unit
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator, build_operator
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import Member, Unit
 from aimwell.models.wiring import Wiring
 
 GENES = 18_000

@@ -22,7 +22,7 @@ from aimwell.bench.coad import EXAMPLE
 from aimwell.config import ModelSettings, RunConfig, read_config
 from aimwell.errors import AimwellError, ConfigError
 from aimwell.knowledge.presets import with_preset
-from aimwell.models.training import Unit, member_units
+from aimwell.models.member import Unit, member_units
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.keys import keys_of
 from aimwell.pipeline.progress import Silent

@@ -32,8 +32,8 @@ from aimwell.explain.gates import find_gates, no_gates
 from aimwell.explain.preconditions import is_polynomial
 from aimwell.explain.products import dots
 from aimwell.explain.reach import Arcs, Entry, Reach, Reaches, distinct
+from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member
 
 #: Powers of the path variable that a sum over steps is taken with.
 POWERS = 4

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from aimwell.errors import ConfigError, some
+from aimwell.models.channels import label_channels, visible_blocks
+from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, label_channels, visible_blocks
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from aimwell.explain.attribution import Attribution
 from aimwell.explain.baselines import ZERO, Baseline, baseline_inputs, network_inputs
 from aimwell.explain.reach import Reach
 from aimwell.explain.receptive_field import receptive_field
+from aimwell.models.member import Member
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, load_network
+from aimwell.models.training import load_network
 
 
 def attribute_by_captum(

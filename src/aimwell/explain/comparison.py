@@ -11,8 +11,9 @@ from aimwell.explain.baselines import CONTROLS, ZERO, baseline_inputs, network_i
 from aimwell.explain.perturbed import Keep, perturbed_score
 from aimwell.explain.reach import Reaches
 from aimwell.explain.receptive_field import ReceptiveField, receptive_field
+from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, load_network
+from aimwell.models.training import load_network
 
 
 class Comparison:

@@ -22,8 +22,8 @@ from aimwell.explain.explanation import (
 )
 from aimwell.explain.perturbed import Keep, perturbed_score
 from aimwell.explain.reach import Reach
+from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member
 
 DRAWS: Final = 3  # random subgraphs that are averaged
 SIZES: Final = 6  # points on a curve beside the first

@@ -11,8 +11,9 @@ from aimwell.explain.baselines import network_inputs
 from aimwell.explain.preconditions import is_polynomial
 from aimwell.explain.reach import Reach, distinct
 from aimwell.explain.receptive_field import receptive_field
+from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, load_network
+from aimwell.models.training import load_network
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from aimwell.errors import TaskError
-from aimwell.models.training import Member
+from aimwell.models.member import Member
 
 #: Parameters of two layers with linear encoders and fixed normalisation, and of nothing else.
 _POLYNOMIAL: Final = (

@@ -20,8 +20,8 @@ from aimwell.explain.shares import score_shares
 from aimwell.explain.subgraph import Prizes, distinct_subgraphs
 from aimwell.explain.tables import KEPT, TOP, Tables, overlap, strongest
 from aimwell.explain.wording import Facts, caveats_for, direction_of, sentence_for
+from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member
 
 #: Edges among which subgraphs are looked for; those beyond carry next to nothing.
 CANDIDATES: Final = 3000

@@ -17,9 +17,9 @@ from sklearn.preprocessing import StandardScaler
 
 from aimwell.models.baselines import neighbour_labels
 from aimwell.models.first_layer import FirstLayer, first_layer
+from aimwell.models.member import Unit
 from aimwell.models.supervised import Recipe, fit_supervised, training_rows
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Unit
 
 DISCOVERY: Final = "networks and regressions that learn from unlabelled genes"
 NEAR: Final = "regression, unlabelled: evidence, degree, neighbour labels"

@@ -15,17 +15,15 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
 from aimwell.config import ModelSettings
+from aimwell.models.channels import known_channel
 from aimwell.models.folds import inner_split
+from aimwell.models.member import Member, Unit, member_of
 from aimwell.models.network import TargetNetwork
 from aimwell.models.task import TargetTask
 from aimwell.models.training import (
     Inputs,
-    Member,
-    Unit,
     fit_unlabelled,
-    known_channel,
     load_network,
-    member_of,
     one_torch_thread,
     predict,
     settle,

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from aimwell.models.baselines import walk_matrix
+from aimwell.models.channels import known_channel
 from aimwell.models.task import TargetTask
-from aimwell.models.training import known_channel, one_torch_thread
+from aimwell.models.training import one_torch_thread
 
 GRAPH_RUNGS: Final = ("GCN", "GraphSAGE", "GATv2")
 HIDDEN: Final = 32

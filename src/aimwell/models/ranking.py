@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from aimwell.errors import AlignmentError, TaskError
+from aimwell.models.member import Member
 from aimwell.models.surroundings import predicted_evidence
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member
 
 NETWORK: Final = "network"
 RANKING_COLUMNS: Final = (

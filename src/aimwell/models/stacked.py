@@ -15,17 +15,15 @@ from torch import Tensor, nn
 
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
+from aimwell.models.channels import known_channel
 from aimwell.models.first_layer import FirstLayer, LabelPaths, first_layer
+from aimwell.models.member import Member, Unit, member_of
 from aimwell.models.propagate import SparseOperator, propagate
 from aimwell.models.task import TargetTask
 from aimwell.models.training import (
     Inputs,
     Learner,
-    Member,
-    Unit,
     fit_unlabelled,
-    known_channel,
-    member_of,
     new_network,
     settle,
     weight_groups,

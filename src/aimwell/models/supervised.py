@@ -17,18 +17,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from aimwell.errors import TaskError
+from aimwell.models.channels import label_channels
 from aimwell.models.first_layer import FirstLayer, LabelPaths, arrive, first_layer
+from aimwell.models.member import Member, Unit
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator, build_operator, propagate, take_rows
 from aimwell.models.task import TargetTask
-from aimwell.models.training import (
-    MOMENTUM,
-    Member,
-    Unit,
-    label_channels,
-    one_torch_thread,
-    weight_groups,
-)
+from aimwell.models.training import MOMENTUM, one_torch_thread, weight_groups
 from aimwell.models.unlabelled import estimate_prior, unlabelled_risk
 
 OPTIMISERS: Final = ("adamw", "sgd")

@@ -18,20 +18,12 @@ from torch import Tensor, nn
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.models.around import STRENGTH
+from aimwell.models.channels import label_channels, visible_blocks
 from aimwell.models.first_layer import arrive
+from aimwell.models.member import Member, Unit, member_of
 from aimwell.models.network import TargetNetwork
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import (
-    LOOK,
-    Member,
-    Unit,
-    label_channels,
-    member_of,
-    new_network,
-    one_torch_thread,
-    settle,
-    visible_blocks,
-)
+from aimwell.models.training import LOOK, new_network, one_torch_thread, settle
 from aimwell.models.wiring import Wiring
 
 #: Share of genes whose evidence a step hides and predicts, chosen on simulated cohorts for tuning.

@@ -1,8 +1,7 @@
 """Fit the members of an ensemble: one network per fold and seed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,8 +11,10 @@ from torch import Tensor, nn
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.models.around import strength_around
+from aimwell.models.channels import known_channel, label_channels, visible_blocks
 from aimwell.models.first_layer import LabelPaths, first_layer, pays
 from aimwell.models.folds import inner_split
+from aimwell.models.member import Member, Unit, member_of
 from aimwell.models.network import TargetNetwork
 from aimwell.models.task import TargetTask
 from aimwell.models.unlabelled import ranking_risk, task_prior, unlabelled_risk
@@ -29,133 +30,6 @@ AROUND: Final = 0.1
 LOOK: Final = 5
 #: A loss this many times the best one is no fluctuation.
 BLOWN_UP: Final = 10.0
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One fit: the fold that is held out and the number of the repeat."""
-
-    fold: int
-    repeat: int
-
-    @property
-    def name(self) -> str:
-        """Such as ``fold2-repeat0``."""
-        return f"fold{self.fold}-repeat{self.repeat}"
-
-
-@dataclass(frozen=True)
-class Member:
-    """A fitted network and what it says about every gene when its fold is hidden.
-
-    Attributes:
-        unit: The fold that it never saw and the repeat.
-        parameters: Name → array, as in the network's state.
-        logits: Log-odds of all genes, the labels of the held-out fold hidden, shape ``(n,)``.
-        centre, scale: Mean and standard deviation of the logits over the unlabelled genes; they
-            put the members of all folds on one scale.
-        diverged_at: Step at which training ran away and the best network before it was kept; 0
-            where it did not.
-    """
-
-    unit: Unit
-    parameters: Mapping[str, np.ndarray]
-    logits: np.ndarray
-    centre: float
-    scale: float
-    diverged_at: int = 0
-
-    @property
-    def layers(self) -> int:
-        """Number of message-passing layers."""
-        return sum(name.startswith("own.") for name in self.parameters)
-
-    @property
-    def is_polynomial(self) -> bool:
-        """Whether two fixed-weight layers make it, so that the exact explanation holds."""
-        return self.layers == 2 and not any(k.startswith("attention.") for k in self.parameters)
-
-    @property
-    def scores(self) -> np.ndarray:
-        """Standard deviations above the average unlabelled gene, shape ``(n,)``."""
-        return (self.logits - self.centre) / self.scale
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Flatten to named arrays, to be stored."""
-        return {
-            "unit": np.array([self.unit.fold, self.unit.repeat]),
-            "logits": self.logits,
-            "calibration": np.array([self.centre, self.scale]),
-            "diverged": np.array([self.diverged_at]),
-            **{f"parameter.{k}": v for k, v in self.parameters.items()},
-        }
-
-    @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Member":
-        """Undo ``to_arrays``."""
-        return Member(
-            Unit(*(int(v) for v in arrays["unit"])),
-            {k.removeprefix("parameter."): v for k, v in arrays.items() if k.startswith("para")},
-            arrays["logits"],
-            float(arrays["calibration"][0]),
-            float(arrays["calibration"][1]),
-            int(arrays["diverged"][0]),
-        )
-
-
-def member_units(settings: ModelSettings, folds: Sequence[int] | None = None) -> list[Unit]:
-    """List every fit of the ensemble, folds outermost.
-
-    Args:
-        settings: Its ``folds`` and ``seeds``.
-        folds: The folds of the task, where they are not ``settings.folds`` in number.
-    """
-    numbers = range(settings.folds) if folds is None else folds
-    return [Unit(f, r) for f in numbers for r in range(settings.seeds)]
-
-
-def known_channel(labels: np.ndarray, visible: np.ndarray, shown: float = 1.0) -> Tensor:
-    """Make the known-target channel from the visible labels, shape ``(n, 1)``.
-
-    A visible target has the value that gives the full set of targets unit mean square, so that
-    five targets weigh as much as five hundred; ``shown`` is the share of targets that is visible.
-    """
-    size = np.sqrt(len(labels) / max(labels.sum(), 1)) / shown
-    values = np.where(visible, labels, 0) * size
-    return torch.from_numpy(values.astype(np.float32)[:, None])
-
-
-def label_channels(task: TargetTask, visible: np.ndarray, shown: float = 1.0) -> Tensor:
-    """Make the label channels of a task as its networks see them.
-
-    Args:
-        task: Its ``labels`` and ``negatives``.
-        visible: True where a label may be seen, shape ``(n,)``.
-        shown: Share of the labels that is visible; sums over neighbours stay on one scale.
-
-    Returns:
-        Shape ``(n, 1)``, the known targets; with given negatives ``(n, 2)``, 1 in the first column
-        for a known target, in the second for a negative. Zero where nothing is learned from labels.
-    """
-    if task.objective == "none":
-        return torch.zeros(len(task.genes), 1)
-    if task.negatives is None:
-        # the channel is scaled by how many targets are visible, so half of the share is in it
-        return known_channel(task.labels * visible, visible, shown**0.5)
-    values = np.stack([visible & (task.labels == 1), visible & task.negatives], axis=1) / shown
-    return torch.from_numpy(values.astype(np.float32))
-
-
-def visible_blocks(task: TargetTask, fold: int) -> list[np.ndarray]:
-    """Give the feature blocks as the networks of a fold see them at prediction.
-
-    Without known targets to learn from, a gene is scored by what surrounds it: the networks of its
-    fold never see its own evidence, so nothing of it can come back through its neighbours.
-    """
-    if task.objective != "none":
-        return [b.values for b in task.blocks]
-    visible = (task.folds != fold)[:, None].astype(np.float32)
-    return [b.values if b.kind == "graph" else b.values * visible for b in task.blocks]
 
 
 @contextmanager
@@ -270,20 +144,6 @@ def fit_unlabelled(
     if not np.isfinite(logits).all():
         raise TaskError(learner.refusal(settings.epochs))
     return member_of(unit, network, logits, labels == 0, diverged)
-
-
-def member_of(
-    unit: Unit, network: TargetNetwork, logits: np.ndarray, rest: np.ndarray, diverged: int = 0
-) -> Member:
-    """Freeze a network; ``rest`` is True for the genes whose scores set the scale."""
-    return Member(
-        unit,
-        {k: v.detach().numpy().copy() for k, v in network.state_dict().items()},
-        logits,
-        float(logits[rest].mean()),
-        float(max(logits[rest].std(), 1e-6)),
-        diverged,
-    )
 
 
 def new_network(task: TargetTask, settings: ModelSettings, draw: np.ndarray) -> TargetNetwork:

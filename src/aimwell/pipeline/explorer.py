@@ -17,9 +17,9 @@ from aimwell.errors import InputError, RunError, some
 from aimwell.explain.explanation import Explanation
 from aimwell.explain.tables import KNOWN_BLOCK
 from aimwell.explain.targets import TargetExplainer, explain_targets
+from aimwell.models.member import member_units
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import TargetTask
-from aimwell.models.training import member_units
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.drugs import change_contrasts, changes_of, with_match
 from aimwell.pipeline.explain import restore

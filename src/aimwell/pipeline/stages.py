@@ -30,10 +30,10 @@ from aimwell.knowledge.leaks import LEAK_COLUMNS, leak_stain, without_leaks
 from aimwell.knowledge.store import read_graph, write_graph
 from aimwell.models.baselines import ladder
 from aimwell.models.fusion import missing_layers
+from aimwell.models.member import Member, Unit, member_units
 from aimwell.models.memory import require_memory
 from aimwell.models.ranking import NETWORK, Ranking, rank_genes
 from aimwell.models.task import TargetTask, build_task
-from aimwell.models.training import Member, Unit, member_units
 from aimwell.pipeline import outputs, tables
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.drugs import load_layer, save_layer

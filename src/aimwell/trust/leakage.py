@@ -16,8 +16,9 @@ from sklearn.metrics import roc_auc_score
 from aimwell.cohorts.evidence import Evidence
 from aimwell.errors import LabelError, some
 from aimwell.knowledge.graph import GENE, TargetGraph
+from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
-from aimwell.models.training import Member, predict
+from aimwell.models.training import predict
 from aimwell.trust.check import Check
 
 GROUP: Final = "leakage"
