@@ -104,7 +104,7 @@ def _fits(
     for _ in in_processes(fit_and_keep, calls, jobs, executor):
         pass
     cache = StageCache(folder)
-    return {u.name: (cache.path("member", u.name) / "member.npz").read_bytes() for u in units}
+    return {u.name: (cache.path("member", u.name) / "member.parquet").read_bytes() for u in units}
 
 
 def _nothing(number: int) -> int:

@@ -32,6 +32,8 @@ GENES: Final = 18_000
 SETS: Final = 2_500
 MEMBERSHIPS: Final = 120_000
 HIDDEN: Final = 64
+#: Arcs from which an epoch is long enough to be timed in a few.
+LARGE: Final = 20_000_000
 #: Feature columns of a cohort with three contrasts.
 COLUMNS: Final = 13
 #: Arcs of the graph, and how many times its floor an epoch may take.
@@ -141,12 +143,14 @@ def synthetic_task(arcs: int, genes: int = GENES, seed: int = 0) -> TargetTask:
 
 
 def epoch_seconds(task: TargetTask, hidden: int = HIDDEN) -> float:
-    """Processor time of one epoch of ``fit_member``: what ten more epochs add, a tenth of it."""
+    """Processor time of one epoch of ``fit_member``: what more epochs add, over their number."""
+    large = len(task.wiring.direct.weight) > LARGE
+    few, more, repeats = (1, 4, 1) if large else (2, 12, 3)
     times = {}
-    for epochs in (2, 12):
+    for epochs in (few, more):
         settings = ModelSettings(epochs=epochs, hidden=hidden)
-        times[epochs] = best_seconds(lambda s=settings: fit_member(task, Unit(0, 0), s, 0), 3)  # type: ignore[misc]
-    return (times[12] - times[2]) / 10
+        times[epochs] = best_seconds(lambda s=settings: fit_member(task, Unit(0, 0), s, 0), repeats)  # type: ignore[misc]
+    return (times[more] - times[few]) / (more - few)
 
 
 def floor_seconds(task: TargetTask, rates: Rates, sent: int) -> float:
