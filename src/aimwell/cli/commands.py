@@ -21,6 +21,7 @@ from aimwell.cli.options import (
     AsOf,
     Data,
     Debug,
+    Device,
     Executor,
     Jobs,
     Json,
@@ -113,6 +114,7 @@ def run(  # noqa: PLR0913, PLR0917  one option each
     output: Output = "",
     jobs: Jobs = 0,
     executor: Executor = "",
+    device: Device = "",
     diseases: Annotated[
         str,
         typer.Option("--diseases", metavar="TSV", help="One run per row, on a shared graph."),
@@ -143,6 +145,7 @@ def run(  # noqa: PLR0913, PLR0917  one option each
             as_of=as_of,
             accept_confounding=accept_confounding,
             executor=executor,
+            device=device,
         )
         if diseases:
             from aimwell.pipeline.diseases import read_diseases, run_diseases

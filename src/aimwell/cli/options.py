@@ -30,6 +30,14 @@ Executor = Annotated[
         help="Where fits run (run.executor): local, dask, ray, slurm, dask://HOST:PORT …",
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="WHERE",
+        help="What fits networks (run.device): auto, cpu, cuda or cuda:N.",
+    ),
+]
 AllowLeak = Annotated[
     bool,
     typer.Option(
@@ -62,6 +70,7 @@ def read_run_file(  # noqa: PLR0913  one option each
     as_of: str = "",
     accept_confounding: bool = False,
     executor: str = "",
+    device: str = "",
 ) -> "RunConfig":
     """Read the run file, with what the options of a command replace in it."""
     from aimwell.config import read_config
@@ -76,9 +85,12 @@ def read_run_file(  # noqa: PLR0913  one option each
         config = dataclasses.replace(config, contrasts=tuple(accepted))
     if jobs:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, jobs=jobs))
-    if executor:
-        config = dataclasses.replace(config, run=dataclasses.replace(config.run, executor=executor))
-        check_choices(config, "--executor")
+    if executor or device:
+        where, what = executor or config.run.executor, device or config.run.device
+        replaced = dataclasses.replace(config.run, executor=where, device=what)
+        config = dataclasses.replace(config, run=replaced)
+        given = [n for n, v in (("--executor", executor), ("--device", device)) if v]
+        check_choices(config, " and ".join(given))
     return with_preset(config)
 
 

@@ -44,6 +44,8 @@ EXECUTORS: Final = (
     "slurm",
     "slurm://PARTITION",
 )
+#: What the networks are fitted on; ``auto`` is a GPU that torch can use, and the processor else.
+DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N")
 #: Where a path of integrated gradients may begin; ``explain.baselines`` says what they are.
 BASELINES: Final = ("zero", "controls", "empty")
 UNITS: Final = ("counts", "log2", "log2_ratio", "intensity", "tpm")
@@ -70,6 +72,16 @@ def check_choices(config: RunConfig, where: str) -> None:
         raise ConfigError(
             f"{where}: run.executor = '{config.run.executor}' is not known; use one of "
             f"{some(EXECUTORS, 9)}"
+        )
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", config.run.device):
+        raise ConfigError(
+            f"{where}: run.device = '{config.run.device}' is not known; use one of "
+            f"{some(DEVICES, 9)}"
+        )
+    if config.run.device.startswith("cuda") and config.run.executor != "local":
+        raise ConfigError(
+            f"{where}: run.device = '{config.run.device}' needs the executor 'local', found "
+            f"'{config.run.executor}': workers elsewhere compute on their processors; leave one out"
         )
     graph = config.graph
     given = [bool(graph.preset), bool(graph.folder), bool(graph.sources)]

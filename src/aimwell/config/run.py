@@ -18,6 +18,7 @@ class RunSettings:
     seed: int = 0
     jobs: int = 2
     executor: str = "local"
+    device: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ def demo_config(data: Path, output: Path, *, seed: int, jobs: int) -> RunConfig:
                 "data": str(data),
                 "seed": seed,
                 "jobs": jobs,
+                "device": "cpu",  # seconds of work, and the same bytes on every machine
             },
             "graph": {"preset": "starter"},
             "cohort": {

@@ -29,7 +29,7 @@ from aimwell.pipeline.progress import Progress, Silent
 from aimwell.pipeline.run import STAGES, hold
 from aimwell.pipeline.stages import Stages
 from aimwell.pipeline.workers import one_thread
-from aimwell.provenance import content_hash, sha256_of
+from aimwell.provenance import sha256_of
 from aimwell.reports.data import ReportData, in_words
 from aimwell.trust.tiers import TARGET_COLUMNS
 
@@ -74,7 +74,7 @@ class Explorer:
             stages.read()
             dealt = stages.task.dealt
             units = member_units(config.model, dealt.numbers if dealt else None)
-            gone = [u.name for u in units if not cache.has("member", content_hash([keys.task, u]))]
+            gone = [u.name for u in units if not cache.has("member", stages.member_key(u))]
             if gone:
                 raise RunError(
                     f"{len(gone)} of {len(units)} networks of '{folder}' are gone: {some(gone)}; "

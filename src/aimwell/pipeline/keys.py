@@ -12,7 +12,7 @@ from aimwell.pipeline.cache import code_hash
 from aimwell.provenance import content_hash, sha256_of
 
 #: Settings that say where a run happens, not what it computes.
-PLACE: Final = ("output", "data", "jobs", "executor", "title")
+PLACE: Final = ("output", "data", "jobs", "executor", "device", "title")
 
 
 @dataclasses.dataclass(frozen=True)

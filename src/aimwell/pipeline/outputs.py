@@ -307,12 +307,15 @@ def _manifest(stages: "Stages") -> dict[str, Any]:
     # where a run happens is not part of what it is: the same run elsewhere has the same manifest
     for place in ("output", "data", "jobs"):
         settings["run"].pop(place)
+    device = config.run.device
+    settings["run"]["device"] = "cuda" if device.startswith("cuda") else "cpu"
     return {
         "format": FORMAT,
         "key": stages.keys.whole,
         "title": config.run.title,
         "config": settings,
         "versions": versions(),
+        "device": dict(stages.device_facts()),
         "seeds": {"run": config.run.seed, "repeats": config.model.seeds},
         "inputs": to_plain(list(dict.fromkeys(sources))),
         "files": stages.keys.files,

@@ -15,6 +15,9 @@ class Progress(Protocol):
     def reuse(self, what: str) -> None:
         """Say that a stage is taken from an earlier run."""
 
+    def note(self, line: str) -> None:
+        """Say what the user should know."""
+
 
 class Silent:
     """Says nothing."""
@@ -27,3 +30,6 @@ class Silent:
 
     def reuse(self, what: str) -> None:
         """Ignore a reused stage."""
+
+    def note(self, line: str) -> None:
+        """Ignore what the user should know."""

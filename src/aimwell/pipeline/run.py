@@ -1,5 +1,6 @@
 """From a run file to a run folder, resuming where an earlier call stopped."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,12 +75,15 @@ def run(
     held = folder.exists()  # another run may make it while this one reads
     with hold(folder, wanted=held):
         keys = keys_of(config)
-        if _is_complete(folder, keys):
+        if _is_complete(folder, keys, config.run.device):
             tell.reuse("the whole run")
             return RunResult(folder, reused=True)
         refuse_short_memory(NETWORKS)
+        from aimwell.pipeline.devices import find_device
         from aimwell.pipeline.stages import Stages
 
+        device = find_device(config.run.device, config.run.executor, tell)
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, device=device))
         stages = Stages(config, keys, StageCache(folder / STAGES), tell)
         stages.read()
         verify_unchanged(config, keys.files)
@@ -141,13 +145,20 @@ def hold(folder: Path, *, wanted: bool = True) -> Iterator[None]:
         lock.release()
 
 
-def _is_complete(folder: Path, keys: Keys) -> bool:
-    """True if the manifest was written by the same inputs, settings and code, and files match."""
+def _is_complete(folder: Path, keys: Keys, device: str) -> bool:
+    """True if the manifest was written by the same inputs, settings and code, and files match.
+
+    What another device fitted is as good, unless one was asked for by name.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         outputs: dict[str, str] = manifest["outputs"]
-        return manifest["key"] == keys.whole and all(
-            sha256_of(folder / name) == digest for name, digest in outputs.items()
+        fitted = manifest["config"]["run"]["device"]
+        same = device == "auto" or device.partition(":")[0] == fitted
+        return (
+            same
+            and manifest["key"] == keys.whole
+            and all(sha256_of(folder / name) == digest for name, digest in outputs.items())
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False

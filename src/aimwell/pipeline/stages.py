@@ -36,6 +36,7 @@ from aimwell.models.ranking import NETWORK, Ranking, rank_genes
 from aimwell.models.task import TargetTask, build_task
 from aimwell.pipeline import outputs, tables
 from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.devices import PROCESSOR, DeviceFits, kind_of
 from aimwell.pipeline.drugs import load_layer, save_layer
 from aimwell.pipeline.given_folds import read_folds
 from aimwell.pipeline.keys import Keys
@@ -44,6 +45,7 @@ from aimwell.pipeline.workers import (
     explain_and_keep,
     fit_and_keep,
     in_processes,
+    keep_member,
     load_member,
     one_thread,
     share_task,
@@ -174,16 +176,13 @@ class Stages:
 
     def fit(self) -> None:
         """Fit what is missing of the ensemble, score the ladder, and rank."""
-        model, seed = self.config.model, self.config.run.seed
-        keys = {u: content_hash([self.keys.task, u]) for u in self._units()}
+        model = self.config.model
+        keys = {u: self.member_key(u) for u in self._units()}
         todo = [(u, k) for u, k in keys.items() if not self.cache.has("member", k)]
         if todo:
             self.progress.start("fitting networks", len(keys))
             self.progress.advance(len(keys) - len(todo))
-            shared = self._share()
-            calls = [(shared, u, k, model, seed, self.cache.folder.resolve()) for u, k in todo]
-            for _ in self._run(fit_and_keep, calls, [f"the fit {u.name}" for u, _ in todo]):
-                self.progress.advance()
+            self._fit_missing(todo)
         else:
             self.progress.reuse("networks")
         self.member_keys = list(keys.values())
@@ -200,13 +199,58 @@ class Stages:
             self.ranking = rank_genes(self.task, self.members, rungs)
             self.layers = self._stage(
                 "layers",
-                self.keys.task,
+                self.fitted,
                 lambda: missing_layers(self.task, self.members),
                 lambda value, entry: value.to_parquet(entry / "layers.parquet"),
                 lambda entry: pd.read_parquet(entry / "layers.parquet"),
             )
         self.keep()
         self.fusions = self._fusions(rungs) if model.compare_fusion else pd.DataFrame()
+
+    def _fit_missing(self, todo: Sequence[tuple[Unit, str]]) -> None:
+        model, seed = self.config.model, self.config.run.seed
+        if self.kind == "cuda":
+            units = [u for u, _ in todo]
+            for (_, key), member in zip(todo, self._device.fit(units, self.progress), strict=True):
+                keep_member(self.cache, key, member)
+                self.progress.advance()
+            return
+        if self.config.run.device.startswith("cuda"):
+            self.progress.note(
+                "networks of this kind do not stack on a GPU: they are fitted on the processor"
+            )
+        shared = self._share()
+        calls = [(shared, u, k, model, seed, self.cache.folder.resolve()) for u, k in todo]
+        for _ in self._run(fit_and_keep, calls, [f"the fit {u.name}" for u, _ in todo]):
+            self.progress.advance()
+
+    @property
+    def kind(self) -> str:
+        """What the networks of this run are fitted on, ``cpu`` or ``cuda``."""
+        return kind_of(self.config.run.device, self.task, self.config.model)
+
+    @property
+    def fitted(self) -> str:
+        """Hash of everything that the networks depend on.
+
+        Those of a GPU differ from those of a processor in the last digits: neither is taken for
+        the other, nor what follows from it.
+        """
+        return self.keys.task if self.kind == "cpu" else content_hash([self.keys.task, self.kind])
+
+    def member_key(self, unit: Unit) -> str:
+        """Key of a fitted network in the cache."""
+        return content_hash([self.fitted, unit])
+
+    @property
+    def _device(self) -> DeviceFits:
+        run = self.config.run
+        settings = (self.task, self.config.model, run.seed)
+        return DeviceFits(*settings, run.device, self.cache, self.fitted)
+
+    def device_facts(self) -> Mapping[str, Any]:
+        """Say what fitted the networks, for the manifest."""
+        return PROCESSOR if self.kind == "cpu" else self._device.facts()
 
     def _fusions(self, rungs: pd.DataFrame) -> pd.DataFrame:
         """Measure every way in which layers may come together, one network a fold."""
@@ -240,7 +284,7 @@ class Stages:
     def explain(self, genes: Sequence[str] = ()) -> None:
         """Explain the best targets, or those that are named, where that was not done yet."""
         genes = genes or list(self.ranking.table.index[: self.config.explain.top])
-        keys = {g: content_hash([self.keys.task, self.config.explain, g]) for g in genes}
+        keys = {g: content_hash([self.fitted, self.config.explain, g]) for g in genes}
         todo = [(g, k) for g, k in keys.items() if not self.cache.has("explanation", k)]
         if todo:
             self.progress.start("explaining targets", len(keys))

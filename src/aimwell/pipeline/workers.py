@@ -107,10 +107,8 @@ def fit_and_keep(
         # a worker has no user to warn; what matters is raised
         warnings.simplefilter("ignore")
         task, _ = load_shared(shared)
-        arrays = fit_member(task, unit, settings, seed).to_arrays()
-    StageCache(folder).put(
-        "member", key, lambda entry: save_arrays(arrays, entry / "member.parquet")
-    )
+        member = fit_member(task, unit, settings, seed)
+    keep_member(StageCache(folder), key, member)
     return key
 
 
@@ -149,6 +147,12 @@ def explain_and_keep(
 
         cache.put("explanation", key, save)
     return len(wanted)
+
+
+def keep_member(cache: StageCache, key: str, member: Member) -> None:
+    """Put a fitted member into the cache."""
+    arrays = member.to_arrays()
+    cache.put("member", key, lambda entry: save_arrays(arrays, entry / "member.parquet"))
 
 
 def load_member(cache: StageCache, key: str) -> Member:
