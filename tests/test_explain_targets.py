@@ -16,10 +16,10 @@ from aimwell.explain.explanation import Explanation
 from aimwell.explain.targets import explain_targets
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Member, Unit
 from aimwell.models.ranking import rank_genes
 from aimwell.models.task import TargetTask, build_task
-from aimwell.models.training import fit_member
 from aimwell.simulate import simulate_cohort
 
 SETTINGS = ExplainSettings(steps=100, max_nodes=8)

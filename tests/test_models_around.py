@@ -12,9 +12,10 @@ from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models import training
 from aimwell.models.around import strength_around
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Unit
 from aimwell.models.task import TargetTask, build_task
-from aimwell.models.training import FEW_TARGETS, fit_member
+from aimwell.models.training import FEW_TARGETS
 
 SHORT = ModelSettings(folds=3, seeds=1)
 

@@ -12,12 +12,12 @@ from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models import propagate as propagation
 from aimwell.models import training
 from aimwell.models.first_layer import LabelPaths, arrive, first_layer, pays
+from aimwell.models.fitting import fit_member
 from aimwell.models.folds import family_folds
 from aimwell.models.member import Unit
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import build_operator, mix_messages, propagate
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import fit_member
 from aimwell.models.wiring import build_wiring
 
 

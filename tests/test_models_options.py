@@ -10,13 +10,14 @@ import torch
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.fitting import fit_member
 from aimwell.models.folds import family_folds
 from aimwell.models.fusion import combiner, fit_late, without
 from aimwell.models.member import Member, Unit
 from aimwell.models.memory import bytes_needed, require_memory
 from aimwell.models.network import TargetNetwork
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import fit_member, fit_unlabelled, load_network, predict
+from aimwell.models.training import fit_unlabelled, load_network, predict
 from aimwell.models.unlabelled import task_prior
 from aimwell.models.wiring import build_wiring
 

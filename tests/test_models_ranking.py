@@ -11,8 +11,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from aimwell.errors import AlignmentError, TaskError
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.sources.starter import read_starter_graph
-from aimwell.models.baselines import LADDER, ladder, neighbour_labels, random_walk, study_intensity
+from aimwell.models.baselines import neighbour_labels, random_walk, study_intensity
 from aimwell.models.folds import family_folds
+from aimwell.models.ladder import LADDER, ladder
 from aimwell.models.member import Member, Unit
 from aimwell.models.ranking import NETWORK, RANKING_COLUMNS, Ranking, measure, rank_genes
 from aimwell.models.task import Block, TargetTask

@@ -10,10 +10,10 @@ from tests.test_models_first_layer import task  # noqa: F401  a fixture
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.models import lanes, stacked
+from aimwell.models.fitting import fit_member
 from aimwell.models.lanes import WAYS, Lanes, choose_way
 from aimwell.models.member import Unit
 from aimwell.models.stacked import can_stack, fit_stacked, members_at_once
-from aimwell.models.training import fit_member
 
 SETTINGS = ModelSettings(folds=3, seeds=2, epochs=4, hidden=8)
 UNITS = [Unit(0, 0), Unit(1, 0), Unit(1, 1)]

@@ -12,12 +12,13 @@ from aimwell.errors import LabelError, TaskError
 from aimwell.explain.attribution import SharedPath
 from aimwell.knowledge.labels import LABEL_COLUMNS, KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
-from aimwell.models.baselines import UNLABELLED_LADDER, ladder
+from aimwell.models.fitting import fit_member
+from aimwell.models.ladder import UNLABELLED_LADDER, ladder
 from aimwell.models.member import Unit, member_units
 from aimwell.models.ranking import rank_genes
 from aimwell.models.surroundings import evidence_strength, predicted_evidence
 from aimwell.models.task import TargetTask, build_task
-from aimwell.models.training import fit_member, predict
+from aimwell.models.training import predict
 
 SHORT = ModelSettings(objective="none", folds=3, seeds=1, epochs=8, hidden=8)
 PLANTED = 6

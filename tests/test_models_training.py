@@ -13,10 +13,11 @@ from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.channels import known_channel
+from aimwell.models.fitting import fit_member
 from aimwell.models.folds import family_folds
 from aimwell.models.member import Member, Unit, member_units
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import fit_member, load_network
+from aimwell.models.training import load_network
 from aimwell.models.wiring import build_wiring
 
 SHORT = ModelSettings(folds=3, seeds=1, epochs=5, hidden=8)

@@ -12,10 +12,11 @@ from aimwell.errors import LabelError
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.channels import known_channel
+from aimwell.models.fitting import fit_member
 from aimwell.models.folds import family_folds
 from aimwell.models.member import Member, Unit
 from aimwell.models.task import Block, TargetTask, standardise
-from aimwell.models.training import fit_member, load_network
+from aimwell.models.training import load_network
 from aimwell.models.wiring import build_wiring
 from aimwell.trust.check import Check
 from aimwell.trust.leakage import check_leakage, feature_areas, label_features

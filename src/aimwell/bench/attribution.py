@@ -17,9 +17,10 @@ from aimwell.explain.captum_path import integrate
 from aimwell.explain.reach import Reaches
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Member, Unit
 from aimwell.models.task import TargetTask, build_task
-from aimwell.models.training import fit_member, load_network
+from aimwell.models.training import load_network
 from aimwell.pipeline.workers import one_thread
 from aimwell.simulate import simulate_cohort
 

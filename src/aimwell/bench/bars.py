@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,8 @@ BENCHES: Final = (
     "trust",
     "reliability",
 )
+#: Those that can be asked for a part, other tables or fewer networks.
+WITH_OPTIONS: Final = ("cancer-genes", "edges", "trust")
 
 
 @dataclass(frozen=True)
@@ -129,18 +131,9 @@ def run_bench(name: str, data: str = "", options: BenchOptions | None = None) ->
     """
     if name not in BENCHES:
         raise ConfigError(f"there is no benchmark '{name}'; choose from {some(BENCHES, 9)}")
-    if name == "cancer-genes":
-        from aimwell.bench import cancer_genes
-
-        return cancer_genes.measure(data, options)
-    if name in ("edges", "trust"):
-        chosen = importlib.import_module(f"aimwell.bench.{name}")
-        with_options: Callable[[str, BenchOptions | None], Iterator[Bar]] = chosen.measure
-        return with_options(data, options)
-    measure: Callable[[str], Iterator[Bar]] = importlib.import_module(
-        f"aimwell.bench.{name}"
-    ).measure
-    return measure(data)
+    measure = importlib.import_module(f"aimwell.bench.{name.replace('-', '_')}").measure
+    found: Iterator[Bar] = measure(data, options) if name in WITH_OPTIONS else measure(data)
+    return found
 
 
 @dataclass(frozen=True)

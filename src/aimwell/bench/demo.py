@@ -25,11 +25,11 @@ from aimwell.config import ModelSettings
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
-from aimwell.models.baselines import ladder
+from aimwell.models.fitting import fit_member
+from aimwell.models.ladder import ladder
 from aimwell.models.member import member_units
 from aimwell.models.ranking import NETWORK, rank_genes
 from aimwell.models.task import build_task
-from aimwell.models.training import fit_member
 from aimwell.pipeline.demo import demo_config
 from aimwell.pipeline.workers import one_thread
 from aimwell.simulate import SimulatedCohort, SimulationSettings, simulate_cohort

@@ -21,11 +21,11 @@ from aimwell.errors import ConfigError
 from aimwell.knowledge.build import build_graph
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.labels import KnownTargets
-from aimwell.models.baselines import ladder
+from aimwell.models.fitting import fit_member
+from aimwell.models.ladder import ladder
 from aimwell.models.member import member_units
 from aimwell.models.ranking import NETWORK, rank_genes
 from aimwell.models.task import build_task
-from aimwell.models.training import fit_member
 from aimwell.pipeline.workers import one_thread
 from aimwell.simulate import SimulationSettings, simulate_cohort
 

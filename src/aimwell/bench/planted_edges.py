@@ -16,9 +16,10 @@ from aimwell.explain.faithfulness import neighbours, pagerank
 from aimwell.explain.tables import Tables
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Member, Unit
 from aimwell.models.task import TargetTask, build_task
-from aimwell.models.training import fit_member, load_network
+from aimwell.models.training import load_network
 from aimwell.simulate import SimulatedCohort, simulate_cohort
 
 #: Networks per fold: of the ensemble that is explained, and of the one with attention.

@@ -21,10 +21,10 @@ from torch import nn
 from aimwell.bench.bars import Bar, bar
 from aimwell.config import ModelSettings
 from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Unit
 from aimwell.models.propagate import build_operator
 from aimwell.models.task import Block, TargetTask
-from aimwell.models.training import fit_member
 from aimwell.models.wiring import Wiring
 from aimwell.pipeline.workers import keep_memory, one_thread
 

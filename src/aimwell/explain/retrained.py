@@ -9,9 +9,9 @@ import pandas as pd
 from aimwell.config import ModelSettings
 from aimwell.explain.explanation import Subgraph
 from aimwell.knowledge.graph import TargetGraph
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Unit
 from aimwell.models.task import TargetTask
-from aimwell.models.training import fit_member
 from aimwell.models.wiring import build_wiring
 
 

@@ -71,46 +71,6 @@ class Inputs:
         return network.forward_from(self.layer, channels, arrived, self.operators)
 
 
-@one_torch_thread()
-def fit_member(task: TargetTask, unit: Unit, settings: ModelSettings, seed: int) -> Member:
-    """Fit one network without the labels of one fold, by the objective of the task.
-
-    From positives and unlabelled genes, every step shows a random part of the training targets as
-    input and takes the loss on the hidden rest against the unlabelled genes: these are weak
-    negatives, never facts. Genes of the held-out fold take no part in the loss.
-
-    Args:
-        task: Graph, features, labels, folds and objective.
-        unit: The fold to hold out and the number of the repeat.
-        settings: Sizes and rates.
-        seed: With the unit it fixes every random draw.
-
-    Raises:
-        TaskError: Training diverged before anything was learned.
-    """
-    if task.objective == "none":
-        from aimwell.models.surroundings import fit_surroundings
-
-        return fit_surroundings(task, unit, settings, seed)
-    if task.objective == "supervised":
-        from aimwell.models.supervised import Recipe, fit_supervised
-
-        sizes = (settings.epochs, settings.hidden, settings.hide)
-        rates = (settings.dropout, settings.input_dropout)
-        recipe = Recipe(
-            *sizes,
-            *rates,
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-        )
-        return fit_supervised(task, unit, recipe, seed)
-    if settings.fusion == "late":
-        from aimwell.models.fusion import fit_late
-
-        return fit_late(task, unit, settings, seed)
-    return fit_unlabelled(task, unit, settings, seed)
-
-
 def fit_unlabelled(
     task: TargetTask,
     unit: Unit,

@@ -28,8 +28,8 @@ from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.leaks import LEAK_COLUMNS, leak_stain, without_leaks
 from aimwell.knowledge.store import read_graph, write_graph
-from aimwell.models.baselines import ladder
 from aimwell.models.fusion import missing_layers
+from aimwell.models.ladder import ladder
 from aimwell.models.member import Member, Unit, member_units
 from aimwell.models.memory import require_memory
 from aimwell.models.ranking import NETWORK, Ranking, rank_genes

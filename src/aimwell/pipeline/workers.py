@@ -20,9 +20,9 @@ from threadpoolctl import threadpool_limits
 from aimwell.cohorts.evidence import Evidence
 from aimwell.config import ExplainSettings, ModelSettings
 from aimwell.explain.targets import explain_targets
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Member, Unit
 from aimwell.models.task import TargetTask
-from aimwell.models.training import fit_member
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.executors import run_units
 from aimwell.pipeline.shared import load_shared, save_shared

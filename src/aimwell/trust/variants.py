@@ -15,9 +15,9 @@ from aimwell.config import AuditSettings, ContrastSettings, ModelSettings
 from aimwell.errors import AlignmentError, TaskError
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.labels import KnownTargets
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Member, Unit
 from aimwell.models.task import TargetTask, build_task
-from aimwell.models.training import fit_member
 from aimwell.provenance import content_hash
 from aimwell.trust.resampling import bootstrap_samples, permute_samples
 from aimwell.trust.rewiring import drop_edges, rewire_graph, without_relation, without_source
