@@ -15,6 +15,7 @@ from typing import Any, Final
 _WHERE: Final = {
     "Baseline": "baselines",
     "Comparison": "comparison",
+    "DevicePath": "device",
     "Explanation": "explanation",
     "HeteroAttribution": "hetero",
     "SharedPath": "attribution",
