@@ -19,10 +19,11 @@ from aimwell.cohorts.samples import ContrastSamples
 from aimwell.errors import AlignmentError
 from aimwell.explain.explanation import Explanation, Faithfulness, Subgraph
 from aimwell.models.ranking import Ranking
+from aimwell.models.recommendation import recommend
 from aimwell.reports.data import ReportData
 from aimwell.reports.page import render_report, write_report
 from aimwell.reports.sections import page_sections
-from aimwell.reports.summary import caveats, recommend
+from aimwell.reports.summary import caveats
 from aimwell.trust.check import Check
 
 SYMBOLS = [
@@ -181,7 +182,9 @@ def make_ranking(symbols, rng):
             "recall_at_100": float((ranks <= 100).mean()),
             "median_rank": float(ranks.median()),
         }
-    return Ranking(table, ladder, pd.DataFrame(metrics).T)
+    known = table["is_known"].astype(bool)
+    advice = recommend(pd.DataFrame(scorers), known, pd.Series(table.index, table.index))
+    return Ranking(table, ladder, pd.DataFrame(metrics).T, recommendation=advice)
 
 
 def make_explanation(gene, ranking, rng):
@@ -600,7 +603,17 @@ def poisoned(report, evil):
         },
         evidence=evidence,
         ranking=Ranking(
-            table, report.ranking.ladder, report.ranking.metrics.rename(index={"network": evil})
+            table,
+            report.ranking.ladder,
+            report.ranking.metrics.rename(index={"network": evil}),
+            recommendation=replace(
+                report.ranking.recommendation,
+                scorer=evil,
+                network=evil,
+                sentence=evil,
+                rule=evil,
+                scorers=report.ranking.recommendation.scorers.rename(index={"network": evil}),
+            ),
         ),
         checks=[Check(evil, 1.0, evil, False, evil)],
         explanations=explanations,
@@ -671,70 +684,6 @@ def test_ranked_genes_without_evidence_are_refused(report):
     )
     with pytest.raises(AlignmentError, match="2 ranked genes have no row in the evidence"):
         replace(report, evidence=short)
-
-
-def simple_ranking(known_at, baseline_at, n=400):
-    """Known targets at given ranks of the network and, in other order, of one baseline."""
-    ids = pd.Index([f"HGNC:{k}" for k in range(n)])
-    known = np.zeros(n, dtype=bool)
-    known[known_at] = True
-    score = np.linspace(1, 0, n)
-    baseline = np.empty(n)
-    places = np.setdiff1d(np.arange(n), baseline_at)
-    baseline[~known] = score[places]
-    baseline[known] = score[baseline_at]
-    table = pd.DataFrame(
-        {
-            "symbol": ids,
-            "rank": np.arange(1, n + 1),
-            "score": score,
-            "score_low": score,
-            "score_high": score,
-            "rank_low": np.arange(1, n + 1),
-            "rank_high": np.arange(1, n + 1),
-            "is_known": known,
-            "fold": 0,
-            "degree": 1,
-        },
-        index=ids,
-    )
-    ladder = pd.DataFrame({"degree": baseline}, index=ids)
-    metrics = pd.DataFrame(
-        {
-            "average_precision": [
-                average_precision_score(known, score),
-                average_precision_score(known, baseline),
-            ]
-        },
-        index=["network", "degree"],
-    )
-    return Ranking(table, ladder, metrics)
-
-
-def test_a_network_that_clearly_wins_is_recommended():
-    advice = recommend(simple_ranking(np.arange(20), np.arange(100, 120)))
-    assert advice.is_network
-    assert "finds known targets best" in advice.sentence
-
-
-def test_a_network_that_ties_with_a_simple_scorer_is_not_recommended():
-    advice = recommend(simple_ranking(np.arange(0, 40, 2), np.arange(0, 40, 2)))
-    assert (advice.scorer, advice.best) == ("degree", "network")
-    assert "does not beat the ladder" in advice.sentence
-
-
-def test_a_network_that_loses_says_so_and_names_the_winner():
-    advice = recommend(simple_ranking(np.arange(100, 120), np.arange(20)))
-    assert advice.scorer == advice.best == "degree"
-    assert "use degree (1.000)" in advice.sentence
-
-
-def test_the_precision_at_known_targets_averages_to_the_average_precision(report):
-    from aimwell.reports.summary import _precision_at_known
-
-    for name, value in report.ranking.metrics["average_precision"].items():
-        found = _precision_at_known(report.ranking, str(name), "network").mean()
-        assert found == pytest.approx(value, abs=1e-12)
 
 
 def test_the_note_on_the_known_targets_is_the_first_caveat(report):

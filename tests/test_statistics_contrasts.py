@@ -12,9 +12,10 @@ from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.design import build_design
 from aimwell.cohorts.differential import fit_contrast, moderate
 from aimwell.cohorts.evidence import BLOCK_COLUMNS
-from aimwell.cohorts.formulas import build_model, fit_model
+from aimwell.cohorts.formulas import fit_model
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.cohorts.survival import cox_scores
+from aimwell.cohorts.terms import build_model
 from aimwell.config import ContrastSettings
 from aimwell.config.reading import config_from
 from aimwell.errors import ConfigError, ConfoundedError, DesignError

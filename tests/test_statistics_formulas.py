@@ -8,7 +8,8 @@ import pytest
 
 from aimwell.cohorts.design import build_design
 from aimwell.cohorts.differential import fit_contrast
-from aimwell.cohorts.formulas import block_correlation, build_model, fit_model
+from aimwell.cohorts.formulas import block_correlation, fit_model
+from aimwell.cohorts.terms import build_model
 from aimwell.config import ContrastSettings
 from aimwell.errors import AlignmentError, DesignError
 

@@ -47,6 +47,7 @@ class BenchOptions:
         seeds: Networks per fold; 0 takes the usual number.
         output: Folder for ``predictions.tsv``; empty writes none.
         unlabelled: Weight of the risk of unlabelled genes in the networks' loss.
+        grouped: Measure on folds of whole gene families and complexes instead.
     """
 
     task: str = ""
@@ -55,6 +56,7 @@ class BenchOptions:
     seeds: int = 0
     output: str = ""
     unlabelled: float = 0.0
+    grouped: bool = False
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,9 @@ def measure(data: str, options: BenchOptions | None = None) -> Iterator[Bar]:
     recipe = Recipe(unlabelled_weight=options.unlabelled)
     repetitions = options.folds or range(1, len(tables.folds.columns))
     counts = relation_counts(tables, companion)
+    if options.grouped:
+        yield from _grouped(tables, companion, messages, options, counts)
+        return
     written: list[pd.DataFrame] = []
     for track in ("lean", "full") if companion else ("lean",):
         runs = []
@@ -102,6 +105,23 @@ def measure(data: str, options: BenchOptions | None = None) -> Iterator[Bar]:
         yield from _discovery(tables, companion, messages, options, counts, _drivers(data, tables))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     yield bar("cancer genes: peak memory, ladder and metrics included", peak, "GB", "< 1.5")
+
+
+def _grouped(
+    tables: TaskTables,
+    companion: TargetGraph | None,
+    messages: Sequence[str],
+    options: BenchOptions,
+    counts: pd.DataFrame,
+) -> Iterator[Bar]:
+    """Measure on folds of whole families; a repetition is another draw of them."""
+    from aimwell.bench.grouped_folds import grouped_bars
+
+    if companion is None:
+        raise ConfigError("families and complexes come from a graph; leave out --graph none")
+    for repetition in options.folds or (1,):
+        task = build_table_task(tables, repetition, companion, messages=messages)
+        yield from grouped_bars(task, companion, counts, options.seeds or SEEDS, repetition)
 
 
 def _discovery(

@@ -21,7 +21,8 @@ from aimwell.bench.harmonise_speed import repeat_bars, speed_bars
 from aimwell.cohorts.counts import tmm_factors, voom
 from aimwell.cohorts.design import Design, build_design
 from aimwell.cohorts.differential import fit_contrast
-from aimwell.cohorts.formulas import build_model, fit_model
+from aimwell.cohorts.formulas import fit_model
+from aimwell.cohorts.terms import build_model
 from aimwell.config import ContrastSettings
 from aimwell.errors import ConfigError
 from aimwell.pipeline.workers import one_thread

@@ -278,6 +278,10 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         float,
         typer.Option("--unlabelled", min=0, help="cancer-genes: weight of unlabelled genes."),
     ] = 0.0,
+    grouped: Annotated[
+        bool,
+        typer.Option("--grouped", help="cancer-genes: on folds of whole families and complexes."),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -291,7 +295,9 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         from aimwell.bench import BENCHES, BenchOptions, run_bench
         from aimwell.cli import words
 
-        options = BenchOptions(task, graph, numbers(folds, "--folds"), 0, output, unlabelled)
+        options = BenchOptions(
+            task, graph, numbers(folds, "--folds"), 0, output, unlabelled, grouped
+        )
         rows = []
         for one in [name] if name else BENCHES:
             bars.start(f"measuring {one}")

@@ -105,7 +105,21 @@ def _run() -> Schema:
         genes=COUNT,
         top=listing(row),
         ladder=listing(ROW),
+        recommendation={"anyOf": [_recommendation(), {"type": "null"}]},
         checks=listing(ROW),
+    )
+
+
+def _recommendation() -> Schema:
+    return record(
+        scorer=TEXT,
+        best=TEXT,
+        network=TEXT,
+        known=COUNT,
+        families=COUNT,
+        scorers=listing(ROW),
+        sentence=TEXT,
+        rule=TEXT,
     )
 
 

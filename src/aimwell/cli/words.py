@@ -36,6 +36,7 @@ def run_facts(result: "RunResult", seconds: float) -> dict[str, Any]:
         "genes": len(targets),
         "top": targets.head(TOP)[columns].to_dict("records"),
         "ladder": checks["ladder"],
+        "recommendation": checks.get("recommendation"),
         "checks": checks["checks"],
     }
 
@@ -73,6 +74,7 @@ def tell_run(result: "RunResult", seconds: float) -> None:
     for check in result.checks()["checks"]:
         if check["name"] == "leaks" and check["passed"] is False:
             print(f"\n{check['meaning']}")
+    _tell_advice(result)
     _tell_place(result, seconds)
 
 
@@ -110,6 +112,7 @@ def tell_demo(result: "DemoResult", seconds: float) -> None:
         for symbol, rank in zip(result.found["symbol"], result.found["rank"], strict=True)
     )
     print(f"\nRanks of the held-back targets by the network: {named}")
+    _tell_advice(result.run)
     _tell_place(result.run, seconds)
 
 
@@ -287,6 +290,12 @@ def _tell_samples(found: "CohortCheck") -> None:
             print(f"  '{sample}' is {stated} in column '{sex.column}', and looks {told}")
         for subject in sex.subjects:
             print(f"  samples of subject '{subject}' look of different sex")
+
+
+def _tell_advice(result: "RunResult") -> None:
+    """Say which scorer to use, in the words of the page."""
+    if advice := result.checks().get("recommendation"):
+        print(f"\n{advice['sentence']}")
 
 
 def _tell_place(result: "RunResult", seconds: float) -> None:

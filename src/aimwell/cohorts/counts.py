@@ -180,7 +180,7 @@ def expressed_genes(counts: pd.DataFrame, design: Design) -> pd.Index:
         return table.columns[:0]
     per_million = table.div(size, axis=0) * 1e6
     cutoff = MIN_COUNT / float(size.median()) * 1e6
-    smaller = min(design.n_case, design.n_control)
+    smaller = design.smallest_group
     needed = smaller if smaller <= 10 else 10 + (smaller - 10) * 0.7
     enough = (per_million >= cutoff).sum(axis=0) >= needed - 1e-9
     return table.columns[(enough & (table.sum(axis=0) >= MIN_TOTAL)).to_numpy()]

@@ -7,17 +7,19 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
+from aimwell.cohorts.asked import what_is_asked
 from aimwell.cohorts.selection import (
     check_arms,
     condition_numbers,
     follow_up,
-    middle,
     numbers_of,
     pair_samples,
     select_samples,
     text_of,
 )
+from aimwell.cohorts.terms import column_space
 from aimwell.config import ContrastSettings
+from aimwell.config.formula import asked_columns, nuisance_columns
 from aimwell.errors import ConfoundedError, DesignError, some
 from aimwell.provenance import Step
 
@@ -42,9 +44,11 @@ class Design:
         n_blocks: How many columns are blocks.
         coefficient: The column whose coefficient is the log2 fold change, case over control; of a
             slope, ``scale`` times the log2 fold change per unit of the condition.
+        also: Columns that are tested together with it, which follow it; mostly none.
         vector: The contrast, one number per column.
         n_case, n_control: Samples per arm; of a slope, samples above and below ``middle`` of the
-            condition; of survival, samples with the event and censored ones.
+            condition; of survival, samples with the event and censored ones; of several levels,
+            samples of all others and of the reference.
         n_pairs: Subjects with both arms; 0 without pairing.
         information: Share of the information on the condition that batch and covariates leave,
             1 − R²(condition ~ batch + covariates) within blocks, in [0, 1].
@@ -53,8 +57,10 @@ class Design:
         steps: Samples in and out of every step.
         test: As in the settings of the contrast.
         scale: Units of the condition in one unit of the coefficient's column.
-        groups: Of every sample 1 for case, 2 more for the first of two strata. A gene needs two
-            observed samples in each group that there is.
+        groups: Of every sample 1 for case, 2 more for the first of two strata; of several levels
+            their number, the reference 0. A gene needs two observed samples in each group that
+            there is.
+        group_names: What groups are called, by their numbers; empty where the contrast says it.
         block: Of every sample the block that it errs together with; empty without random blocks.
         imputed: What missing values were filled in by; empty where nothing was.
     """
@@ -76,6 +82,20 @@ class Design:
     groups: tuple[int, ...] = ()
     block: tuple[str, ...] = ()
     imputed: str = ""
+    also: tuple[str, ...] = ()
+    group_names: tuple[str, ...] = ()
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """Columns that are tested together."""
+        return (self.coefficient, *self.also)
+
+    @property
+    def smallest_group(self) -> int:
+        """Samples of the smaller arm, or of the smallest of several levels."""
+        if self.also:
+            return int(np.unique(self.groups, return_counts=True)[1].min())
+        return min(self.n_case, self.n_control)
 
     @property
     def samples(self) -> pd.Index:
@@ -85,13 +105,18 @@ class Design:
     @property
     def is_case(self) -> np.ndarray:
         """True for samples of the case arm, shape ``(samples,)``."""
-        return np.asarray(np.array(self.groups) % 2 == 1)
+        groups = np.array(self.groups)
+        return np.asarray(groups > 0 if self.group_names else groups % 2 == 1)
 
     @property
     def arms(self) -> tuple[str, str]:
         """What cases and controls are called in a sentence."""
         if self.test == "slope":
             return "the upper half", "the lower half"
+        if self.also:
+            return "the other levels", self.group_names[0]
+        if self.group_names:
+            return self.group_names[1], self.group_names[0]
         return ("event", "censored") if self.test == "survival" else ("case", "control")
 
 
@@ -130,68 +155,53 @@ def build_design(
     pairs = 0
     if contrast.subject:
         sheet, pairs = pair_samples(sheet, contrast, steps, notes)
-    tested, mains, groups, scale = _tested(sheet, contrast)
-    check_arms(groups, contrast, steps)
+    asked = what_is_asked(sheet, contrast)
+    groups = asked.groups
+    check_arms(groups, contrast, steps, asked.names)
     block = _random_blocks(sheet, groups, contrast)
     _note_repeats(sheet, groups, contrast, notes)
-    terms = _nuisance_terms(sheet, contrast, notes)
+    terms = _nuisance_terms(sheet, contrast, notes) if asked.terms is None else asked.terms
     blocks = _blocks(sheet, contrast)
-    mains = _independent(mains, blocks, notes, paired=pairs > 0)
-    base = pd.concat([blocks, mains], axis=1)
+    beside = _independent(asked.beside, blocks, notes, paired=pairs > 0)
+    base = pd.concat([blocks, beside], axis=1)
     terms = _independent(terms, base, notes, paired=pairs > 0)
-    column = tested.to_numpy(float)
-    information = _information_retained(column, terms, base)
-    _check_estimable(column, terms, base, sheet, contrast)
+    columns = asked.tested.to_numpy(float)
+    information = _information_retained(columns, terms, base)
+    _check_estimable(columns, terms, base, sheet, contrast)
     verdict = _judge(information, sheet, contrast, notes)
-    matrix = pd.concat([base, tested.to_frame(), terms], axis=1)
+    _note_levels(asked.names, groups, columns.shape[1], notes)
+    matrix = pd.concat([base, asked.tested, terms], axis=1)
+    first = pd.Series(groups).map(lambda group: group % 2 if not asked.names else group > 0)
     return Design(
         contrast=contrast.name,
         matrix=matrix,
         n_blocks=blocks.shape[1],
-        coefficient=str(tested.name),
+        coefficient=str(asked.tested.columns[0]),
         vector=tuple(float(i == base.shape[1]) for i in range(matrix.shape[1])),
-        n_case=int((groups % 2 == 1).sum()),
-        n_control=int((groups % 2 == 0).sum()),
+        n_case=int(first.sum()),
+        n_control=int(len(first) - first.sum()),
         n_pairs=pairs,
         information=information,
         verdict=verdict,
         notes=tuple(notes),
         steps=tuple(steps),
         test=contrast.test,
-        scale=scale,
+        scale=asked.scale,
         groups=tuple(map(int, groups)),
         block=block,
+        also=tuple(map(str, asked.tested.columns[1:])),
+        group_names=asked.names,
     )
 
 
-def _tested(
-    sheet: pd.DataFrame, contrast: ContrastSettings
-) -> tuple[pd.Series, pd.DataFrame, np.ndarray, float]:
-    """Give the tested column, what must stand beside it, the groups, and units per unit."""
-    none = pd.DataFrame(index=sheet.index)
-    if contrast.test == "slope":
-        numbers = condition_numbers(sheet, contrast)
-        if numbers.nunique() < 2:
-            raise DesignError(
-                f"contrast '{contrast.name}': '{contrast.condition}' has {numbers.nunique()} "
-                f"different values in {len(numbers)} samples of layer '{contrast.layer}', at least "
-                "2 are needed for a slope"
-            )
-        # columns of very different size would be lost to rounding beside each other
-        scale = float(numbers.std(ddof=1))
-        column = ((numbers - numbers.mean()) / scale).rename(contrast.condition)
-        upper = (numbers > middle(numbers.to_numpy(float))).to_numpy(int)
-        return column, none, upper, scale
-    case = (text_of(sheet[contrast.condition]) == contrast.case).to_numpy(float)
-    name = f"{contrast.condition}[{contrast.case}]"
-    arm = pd.Series(case, sheet.index, name=name)
-    if contrast.test == "arms":
-        return arm, none, case.astype(int), 1.0
-    first = (text_of(sheet[contrast.stratum]) == contrast.strata[0]).to_numpy(float)
-    stratum = f"{contrast.stratum}[{contrast.strata[0]}]"
-    mains = pd.DataFrame({name: case, stratum: first}, index=sheet.index)
-    both = pd.Series(case * first, sheet.index, name=f"{name}:{stratum}")
-    return both, mains, (case + 2 * first).astype(int), 1.0
+def _note_levels(
+    names: tuple[str, ...], groups: np.ndarray, columns: int, notes: list[str]
+) -> None:
+    """Say what is compared where case and control do not."""
+    if names:
+        sizes = ", ".join(f"{n} ({int((groups == k).sum())})" for k, n in enumerate(names))
+        how = "any difference, by a moderated F test, between" if columns > 1 else "compared are"
+        notes.append(f"{how} {sizes}")
 
 
 def _survival(
@@ -382,40 +392,46 @@ def _independent(
     return terms[kept]
 
 
-def _information_retained(case: np.ndarray, terms: pd.DataFrame, blocks: pd.DataFrame) -> float:
-    """Compare arms within blocks only: what subjects take away, every paired model takes away."""
+def _information_retained(tested: np.ndarray, terms: pd.DataFrame, blocks: pd.DataFrame) -> float:
+    """Compare within blocks only: what subjects take away, every paired model takes away.
+
+    Of several tested columns it is that of the comparison of which least is left.
+    """
     x = blocks.to_numpy(float)
-    both = np.column_stack([case, terms.to_numpy(float)])
+    both = np.column_stack([tested, terms.to_numpy(float)])
     within = both - x @ np.linalg.lstsq(x, both, rcond=1e-10)[0]
-    centred, others = within[:, 0], within[:, 1:]
-    total = float(np.sum(centred**2))
-    if not others.shape[1] or total <= 0:
+    asked, others = within[:, : tested.shape[1]], within[:, tested.shape[1] :]
+    if not others.shape[1] or not np.any(asked):
         return 1.0
-    fitted = others @ np.linalg.lstsq(others, centred, rcond=1e-10)[0]
-    rest = float(np.sum((centred - fitted) ** 2) / total)
-    return min(max(rest, 0.0), 1.0)
+    space = column_space(asked)
+    rest = space - others @ np.linalg.lstsq(others, space, rcond=1e-10)[0]
+    least = float(np.linalg.svd(rest, compute_uv=False).min()) ** 2
+    return min(max(least, 0.0), 1.0)
 
 
 def _check_estimable(
-    case: np.ndarray,
+    tested: np.ndarray,
     terms: pd.DataFrame,
     blocks: pd.DataFrame,
     sheet: pd.DataFrame,
     contrast: ContrastSettings,
 ) -> None:
     others = np.column_stack([blocks.to_numpy(float), terms.to_numpy(float)])
-    rest = case - others @ np.linalg.lstsq(others, case, rcond=1e-10)[0]
-    if np.sum(rest**2) < 1e-8 * np.sum((case - case.mean()) ** 2):
+    centred = tested - tested.mean(axis=0)
+    space = column_space(centred)
+    rest = space - others @ np.linalg.lstsq(others, space, rcond=1e-10)[0]
+    lost = space.shape[1] < tested.shape[1]
+    if lost or np.linalg.svd(rest, compute_uv=False).min() ** 2 < 1e-8:
         raise ConfoundedError(
-            f"contrast '{contrast.name}': '{contrast.condition}' cannot be told apart from "
+            f"contrast '{contrast.name}': '{asked_columns(contrast)[0]}' cannot be told apart from "
             f"{_nuisance_names(contrast)}: {_aliased(sheet, contrast)}. No model can separate "
             "them; measure both arms in one batch, or leave the term out and say why"
         )
-    parameters = others.shape[1] + 1
-    if len(case) <= parameters:
+    parameters = others.shape[1] + tested.shape[1]
+    if len(tested) <= parameters:
         raise DesignError(
-            f"contrast '{contrast.name}' has {len(case)} samples for {parameters} coefficients, so "
-            "nothing is left to estimate the noise; use fewer covariates or more samples"
+            f"contrast '{contrast.name}' has {len(tested)} samples for {parameters} coefficients, "
+            "so nothing is left to estimate the noise; use fewer covariates or more samples"
         )
 
 
@@ -423,17 +439,19 @@ def _aliased(sheet: pd.DataFrame, contrast: ContrastSettings) -> str:
     """Say which levels of batch and categorical covariates hold a single arm."""
     if contrast.test == "survival":
         return f"many of '{contrast.batch}' have few samples"
-    condition = text_of(sheet[contrast.condition])
+    name = asked_columns(contrast)[0]
+    condition = text_of(sheet[name])
     found = []
-    arms = (contrast.case, contrast.control) if contrast.test != "slope" else ()
-    for column in dict.fromkeys([contrast.batch, *contrast.covariates]):
-        if not column or (column != contrast.batch and numbers_of(sheet[column]) is not None):
+    two = contrast.test in ("arms", "interaction")
+    arms = (contrast.case, contrast.control) if two else ()
+    for column in nuisance_columns(contrast):
+        if column != contrast.batch and numbers_of(sheet[column]) is not None:
             continue
         text = text_of(sheet[column])
-        if contrast.test == "slope":
+        if not two:
             single = condition.groupby(text).nunique()
             if levels := sorted(single.index[single == 1]):
-                found.append(f"'{column}' {some(levels)} with a single '{contrast.condition}'")
+                found.append(f"'{column}' {some(levels)} with a single '{name}'")
         for arm in arms:
             levels = sorted(set(text[condition == arm]) - set(text[condition != arm]))
             if levels:
@@ -442,7 +460,7 @@ def _aliased(sheet: pd.DataFrame, contrast: ContrastSettings) -> str:
 
 
 def _nuisance_names(contrast: ContrastSettings) -> str:
-    names = [c for c in dict.fromkeys([contrast.batch, *contrast.covariates]) if c]
+    names = nuisance_columns(contrast)
     if contrast.subject and not names:
         names = [contrast.subject]
     return " and ".join(f"'{name}'" for name in names)
@@ -458,7 +476,7 @@ def grade(information: float) -> Verdict:
 def _judge(
     information: float, sheet: pd.DataFrame, contrast: ContrastSettings, notes: list[str]
 ) -> Verdict:
-    on = contrast.condition or contrast.time
+    on = asked_columns(contrast)[0]
     what = f"{information:.0%} of the information on '{on}'"
     verdict = grade(information)
     if verdict == "accept":

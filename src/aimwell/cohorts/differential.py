@@ -190,7 +190,9 @@ def _fit_patterns(
     blocks, x = matrix[:, : design.n_blocks], matrix[:, design.n_blocks :]
     vector = np.array(design.vector[design.n_blocks :])
     root = np.sqrt(patterns)  # (n, k)
-    centred = np.stack([_within_blocks(column[:, None], patterns, blocks) for column in x.T])
+    centred = np.zeros((x.shape[1], *patterns.shape))  # a model may have blocks only
+    for term, column in enumerate(x.T):
+        centred[term] = _within_blocks(column[:, None], patterns, blocks)
     weighted = np.moveaxis(centred * root, (0, 1, 2), (2, 1, 0))  # (k, n, terms)
     u, s, vt = np.linalg.svd(weighted, full_matrices=False)
     solid = s > _RANK_TOLERANCE * np.maximum(s[:, :1], np.sqrt(patterns.max(axis=0))[:, None])

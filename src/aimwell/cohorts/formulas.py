@@ -4,8 +4,7 @@ Written from Smyth (2004), SAGMB 3:3, for the moderated F, and Smyth, Michaud an
 Bioinformatics 21:2067, for the correlation within blocks.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -15,132 +14,13 @@ from scipy import stats
 from aimwell.cohorts.differential import adjust_p, log_p_of_t
 from aimwell.cohorts.moderation import squeeze_variances
 from aimwell.cohorts.pictures import refuse_pictures
+from aimwell.cohorts.terms import FormulaModel, column_space
 from aimwell.errors import AlignmentError, DesignError, some
 
 _RANK: Final = 1e-8
 #: Share of genes cut at either end when their correlations within blocks are averaged.
 TRIM: Final = 0.15
 MODEL_COLUMNS: Final = ("effect", "se", "statistic", "df_tested", "df", "p", "q", "n", "status")
-
-
-@dataclass(frozen=True)
-class FormulaModel:
-    """A linear model from a formula, and the columns that are tested in it.
-
-    Attributes:
-        matrix: Samples × columns, sorted by sample, the intercept first.
-        tested: Columns whose effects are tested together.
-    """
-
-    matrix: pd.DataFrame
-    tested: tuple[str, ...]
-
-
-def build_model(
-    samples: pd.DataFrame, formula: str, test: str, reference: Mapping[str, str] | None = None
-) -> FormulaModel:
-    """Build a model such as ``~ arm + sex + arm:age`` and choose what is tested.
-
-    Args:
-        samples: Sample sheet; rows with missing values in a used column are refused.
-        formula: Columns joined by ``+``; ``a:b`` is their interaction, ``a*b`` both and it.
-            Numbers enter as they are, everything else as indicators of all levels but one.
-        test: A term of the formula, or one column of the model such as ``arm[b]``.
-        reference: Column → level that the others are compared with; by default the first.
-
-    Raises:
-        DesignError: An unknown column, term or level, missing values, or columns that add up to
-            the tested ones.
-
-    Example:
-        >>> sheet = pd.DataFrame({"arm": list("aabbcc"), "age": [1.0, 2, 3, 4, 5, 7]})
-        >>> build_model(sheet, "~ age + arm", "arm").tested
-        ('arm[b]', 'arm[c]')
-        >>> build_model(sheet, "~ age + arm", "age").matrix.columns.tolist()
-        ['intercept', 'age', 'arm[b]', 'arm[c]']
-    """
-    sheet = samples.sort_index()
-    terms = _terms(formula)
-    wanted = {name for term in terms for name in term}
-    if missing := sorted(wanted.difference(map(str, sheet.columns))):
-        raise DesignError(
-            f"the formula '{formula}' names {some(missing)}; the sample sheet has "
-            f"{some(sorted(map(str, sheet.columns)), 30)}"
-        )
-    for name in sorted(wanted):
-        gone = sheet.index[sheet[name].isna()]
-        if len(gone):
-            raise DesignError(
-                f"'{name}' is missing for {len(gone)} samples ({some(gone)}); leave these samples "
-                "out or the term"
-            )
-    coded = {n: _coded(sheet[n], n, (reference or {}).get(n)) for n in sorted(wanted)}
-    parts: dict[str, pd.DataFrame] = {}
-    for term in terms:
-        columns = coded[term[0]]
-        for name in term[1:]:
-            columns = _product(columns, coded[name])
-        parts[":".join(term)] = columns
-    intercept = pd.DataFrame({"intercept": 1.0}, index=sheet.index)
-    matrix = pd.concat([intercept, *parts.values()], axis=1)
-    if test in parts:
-        tested = tuple(map(str, parts[test].columns))
-    elif test in matrix.columns:
-        tested = (test,)
-    else:
-        raise DesignError(
-            f"'{test}' is no term of '{formula}'; choose from {some(parts, 20)} or one column of "
-            f"{some(matrix.columns, 20)}"
-        )
-    rest = matrix.drop(columns=list(tested)).to_numpy(float)
-    gained = _rank(matrix.to_numpy(float)) - _rank(rest)
-    if gained < len(tested):
-        raise DesignError(
-            f"'{test}' cannot be told apart from the other terms of '{formula}': of "
-            f"{len(tested)} columns, {gained} can be estimated; leave out a term"
-        )
-    return FormulaModel(matrix, tested)
-
-
-def _terms(formula: str) -> list[tuple[str, ...]]:
-    right = formula.rpartition("~")[2]
-    found: dict[tuple[str, ...], None] = {}
-    for part in right.split("+"):
-        names = [n.strip() for n in part.split("*")]
-        if not all(names) or not all(x.strip() for n in names for x in n.split(":")):
-            raise DesignError(f"the formula '{formula}' has an empty term; write '~ a + b + a:b'")
-        single = [tuple(x.strip() for x in n.split(":")) for n in names]
-        for size in range(1, len(single) + 1):
-            for term in _choose(single, size):
-                found.setdefault(term)
-    return sorted(found, key=len)
-
-
-def _choose(parts: list[tuple[str, ...]], size: int) -> Iterator[tuple[str, ...]]:
-    if size == 0:
-        yield ()
-        return
-    for i, part in enumerate(parts):
-        for rest in _choose(parts[i + 1 :], size - 1):
-            yield part + rest
-
-
-def _coded(values: pd.Series, name: str, reference: str | None) -> pd.DataFrame:
-    if reference is None and pd.api.types.is_numeric_dtype(values) and values.dtype != bool:
-        return pd.DataFrame({name: values.astype(float)})
-    text = values.astype(str)
-    levels = sorted(text.unique())
-    first = levels[0] if reference is None else reference
-    if first not in levels:
-        raise DesignError(f"'{name}' has no level '{first}'; it has {some(levels, 20)}")
-    if len(levels) < 2:
-        raise DesignError(f"'{name}' is '{levels[0]}' in every sample; leave the term out")
-    kept = [level for level in levels if level != first]
-    return pd.DataFrame({f"{name}[{k}]": (text == k).astype(float) for k in kept})
-
-
-def _product(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({f"{a}:{b}": one[a] * other[b] for a in one for b in other})
 
 
 def fit_model(
@@ -251,7 +131,7 @@ def _fit(
         root = np.linalg.cholesky(shared[np.ix_(rows, rows)])
         both = np.linalg.solve(root, np.column_stack([x[rows], y[np.ix_(rows, genes)]]))
         z, target = both[:, : x.shape[1]], both[:, x.shape[1] :]
-        full, reduced = _space(z), _space(z[:, rest])
+        full, reduced = column_space(z), column_space(z[:, rest])
         left = np.sum((target - full @ (full.T @ target)) ** 2, axis=0)
         more = np.sum((target - reduced @ (reduced.T @ target)) ** 2, axis=0)
         df[genes] = len(rows) - full.shape[1]
@@ -267,17 +147,6 @@ def _fit(
     return effect, unscaled, extra, q, variance, df
 
 
-def _space(matrix: np.ndarray) -> np.ndarray:
-    if not matrix.shape[1]:
-        return np.zeros((matrix.shape[0], 0))
-    u, s, _ = np.linalg.svd(matrix, full_matrices=False)
-    return np.asarray(u[:, s > _RANK * max(float(s[0]), 1e-300)])
-
-
-def _rank(matrix: np.ndarray) -> int:
-    return int(_space(matrix).shape[1])
-
-
 def block_correlation_of(y: np.ndarray, x: np.ndarray, within: np.ndarray) -> float:
     """Average restricted maximum likelihood estimates of all genes on the scale of arctanh."""
     largest = int(within.sum(axis=0).max())
@@ -286,7 +155,7 @@ def block_correlation_of(y: np.ndarray, x: np.ndarray, within: np.ndarray) -> fl
     low, high = 0.01 - 1 / (largest - 1), 0.99
     found: list[np.ndarray] = []
     for rows, genes in observed_patterns(~np.isnan(y)):
-        space = _space(x[rows])
+        space = column_space(x[rows])
         free = len(rows) - space.shape[1]
         if free < 3:
             continue

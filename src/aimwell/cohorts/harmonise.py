@@ -25,6 +25,7 @@ from aimwell.cohorts.imputation import combine_filled, imputation_note
 from aimwell.cohorts.normalise import normalise
 from aimwell.cohorts.pairs import compare_pairs
 from aimwell.cohorts.selection import follow_up
+from aimwell.cohorts.several import moderate_several
 from aimwell.cohorts.shrinkage import shrink_effects
 from aimwell.cohorts.survival import survival_statistics
 from aimwell.cohorts.tested import Tested
@@ -40,6 +41,9 @@ HALF_WEIGHT: Final = 0.25
 
 _FEW: Final = {
     "arms": "fewer than two observed samples in an arm, or no degrees of freedom left",
+    "any": "fewer than two observed samples in a level, or no degrees of freedom left",
+    "formula": "fewer than two observed samples in a group of the tested columns, or no degrees of "
+    "freedom left",
     "slope": "fewer than two observed samples in a half, or no degrees of freedom left",
     "interaction": "fewer than two observed samples in an arm of a stratum, or no degrees of "
     "freedom left",
@@ -141,15 +145,19 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> Tested:
     if contrast.test == "survival":
         rows = follow_up(cohort.samples.loc[design.samples], contrast)
         fit, table = None, survival_statistics(values, design, rows)
+    elif design.also:
+        _refuse_for_several(contrast)
+        prior = _prior(layer, values.columns.sort_values(), contrast, steps)
+        fit, table = moderate_several(values, design, weights, **prior)
     else:
         fit, design = _fit(values, design, weights, contrast)
         prior = _prior(layer, fit.genes, contrast, steps)
-        if layer.kind == "rna" and layer.unit == "log2":
-            note = f"layer '{layer.name}' holds no counts; precision follows from the level alone"
-            design = replace(design, notes=(*design.notes, note))
         table = moderate(fit, design, **prior)
         if contrast.impute:
             fit, table, design, filled = _with_filled(values, design, contrast, prior)
+    if fit is not None and layer.kind == "rna" and layer.unit == "log2":
+        note = f"layer '{layer.name}' holds no counts; precision follows from the level alone"
+        design = replace(design, notes=(*design.notes, note))
     steps += _loss_steps(contrast, table)
     detection = None
     if layer.kind == "protein" and contrast.test == "arms" and not contrast.block:
@@ -161,6 +169,17 @@ def _test(cohort: Cohort, contrast: ContrastSettings) -> Tested:
         )
         steps += _detection_steps(contrast, detection)
     return Tested(contrast, layer, design, values, fit, table, tuple(steps), detection, filled)
+
+
+def _refuse_for_several(contrast: ContrastSettings) -> None:
+    """Refuse what only a single effect can have."""
+    for key in ("block", "hidden_batches", "impute"):
+        if getattr(contrast, key):
+            raise DesignError(
+                f"contrast '{contrast.name}': {key} needs a single effect, and "
+                f"'{contrast.coefficient}' has several columns that are tested together; leave it "
+                "out, or name one of the columns as coefficient"
+            )
 
 
 class _Prior(TypedDict):

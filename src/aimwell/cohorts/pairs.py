@@ -138,6 +138,8 @@ def _covariance(
     """How far both effects err together; unknown, and taken for none, beyond plain models."""
     if rna.fit is None or protein.fit is None or rna.contrast.block or protein.contrast.block:
         return None
+    if not rna.contrast.condition:
+        return None  # a formula does not say which samples are one arm
     return effect_covariance(
         (rna.fit, rna.design, effects[rna.contrast.name]["se"]),
         (protein.fit, protein.design, effects[protein.contrast.name]["se"]),
@@ -160,6 +162,7 @@ def _pairs(tested: Mapping[str, Tested], samples: pd.DataFrame) -> list[tuple[st
         if rna.layer.kind == "rna"
         and protein.layer.kind == "protein"
         and _asked(rna) == _asked(protein)
+        and not rna.design.also  # a span has no direction, so nothing can disagree
         and _lies_within(rna, protein, samples)
         and _lies_within(protein, rna, samples)
     )
@@ -168,7 +171,7 @@ def _pairs(tested: Mapping[str, Tested], samples: pd.DataFrame) -> list[tuple[st
 def _asked(item: Tested) -> tuple[object, ...]:
     c = item.contrast
     arms = (c.test, c.condition, c.case, c.control)
-    return (*arms, c.stratum, c.strata, c.time, c.event, c.event_level)
+    return (*arms, c.formula, c.coefficient, c.stratum, c.strata, c.time, c.event, c.event_level)
 
 
 def _lies_within(item: Tested, other: Tested, samples: pd.DataFrame) -> bool:

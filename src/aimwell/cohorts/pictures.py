@@ -52,7 +52,7 @@ def remove_batch(values: pd.DataFrame, design: "Design") -> PictureOnly:
     """
     table = values.loc[design.samples].sort_index(axis=1)
     matrix = design.matrix.to_numpy(float)
-    nuisance = np.arange(matrix.shape[1]) > list(design.matrix.columns).index(design.coefficient)
+    nuisance = np.arange(matrix.shape[1]) > list(design.matrix.columns).index(design.tested[-1])
     centred = matrix[:, nuisance] - matrix[:, nuisance].mean(axis=0)
     y = table.to_numpy(float)
     seen = ~np.isnan(y)

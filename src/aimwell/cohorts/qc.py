@@ -14,6 +14,7 @@ from aimwell.cohorts.pictures import remove_batch
 from aimwell.cohorts.quality import log_values
 from aimwell.cohorts.swaps import comparable_values
 from aimwell.config import ContrastSettings
+from aimwell.config.formula import compared_columns
 from aimwell.errors import CohortError, DesignError
 from aimwell.provenance import to_plain
 
@@ -206,7 +207,7 @@ def contrast_components(cohort: Cohort, contrast: ContrastSettings) -> dict[str,
     return {
         "contrast": contrast.name,
         "layer": layer.name,
-        "condition": contrast.condition,
+        "condition": next(iter(compared_columns(contrast)), ""),
         "batch": contrast.batch if contrast.batch in columns else "",
         **_placed(found, keep),
         "groups": {c: _texts(sheet.loc[keep, c]) for c in columns},
@@ -301,7 +302,7 @@ def _explained(places: pd.DataFrame, levels: list[str]) -> list[float]:
 
 def _columns(contrasts: Iterable[ContrastSettings], sheet: pd.DataFrame) -> list[str]:
     """Columns of the sheet by which samples are coloured, each once, in order of the contrasts."""
-    named = [n for c in contrasts for n in (c.condition, c.batch) if n in sheet.columns]
+    named = [n for c in contrasts for n in (*compared_columns(c), c.batch) if n in sheet.columns]
     return list(dict.fromkeys(named))
 
 

@@ -98,6 +98,8 @@ def contrast_samples(
 
 def group_names(design: Design, contrast: ContrastSettings) -> dict[int, str]:
     """Name the codes of ``Design.groups``: 1 is case, and 2 more the first of two strata."""
+    if design.group_names:
+        return dict(enumerate(design.group_names))
     case, control = design.arms
     if contrast.test in ("arms", "interaction") and contrast.case and contrast.control:
         case, control = contrast.case, contrast.control

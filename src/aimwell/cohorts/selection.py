@@ -8,7 +8,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from aimwell.cohorts.terms import check_columns
 from aimwell.config import ContrastSettings
+from aimwell.config.formula import read_formula
 from aimwell.errors import DesignError, some
 from aimwell.provenance import Step
 
@@ -43,7 +45,14 @@ def select_samples(
             f"sample sheet: {some(unknown)}"
         )
     sheet = samples.loc[measured]
-    named = (contrast.condition, contrast.stratum, contrast.time, contrast.event)
+    named: tuple[str, ...] = (contrast.condition, contrast.stratum, contrast.time, contrast.event)
+    if contrast.test == "formula":
+        try:
+            columns = read_formula(contrast.formula).columns
+            check_columns(contrast.formula, columns, list(map(str, sheet.columns)))
+        except DesignError as error:
+            raise DesignError(f"contrast '{contrast.name}': {error}") from error
+        named = (*named, *columns)
     others = (contrast.batch, contrast.subject, contrast.block, *contrast.covariates)
     for column in dict.fromkeys((*named, *contrast.where, *others)):
         if column:
@@ -61,8 +70,9 @@ def select_samples(
     if contrast.test == "interaction":
         _note_lost_levels(sheet, contrast.stratum, contrast.strata, notes)
         sheet = _keep_levels(sheet, contrast.stratum, contrast.strata, contrast, steps)
-    slope = contrast.condition if contrast.test == "slope" else ""
-    for column in dict.fromkeys((slope, contrast.time, contrast.event, *others)):
+    if contrast.test in ("arms", "interaction"):  # their levels were chosen above
+        named = ()
+    for column in dict.fromkeys((*named, *others)):
         if column:
             known = text_of(sheet[column]).notna()
             sheet = keep_samples(sheet, known, f"need {column}", f"'{column}' is missing", steps)
@@ -130,7 +140,7 @@ def pair_samples(
     subject = text_of(sheet[contrast.subject])
     arms = text_of(sheet[contrast.condition]).groupby(subject).nunique()
     both = arms.index[arms >= 2]
-    slope = contrast.test == "slope"
+    slope = contrast.test in ("slope", "any")
     needed = f"'{contrast.case}' and '{contrast.control}'"
     needed = f"two values of '{contrast.condition}'" if slope else f"both {needed}"
     if len(both) < 2:
@@ -264,16 +274,23 @@ def check_level(sheet: pd.DataFrame, column: str, level: str, contrast: Contrast
         )
 
 
-def check_arms(groups: np.ndarray, contrast: ContrastSettings, steps: Sequence[Step] = ()) -> None:
+def check_arms(
+    groups: np.ndarray,
+    contrast: ContrastSettings,
+    steps: Sequence[Step] = (),
+    names: Sequence[str] = (),
+) -> None:
     """Refuse a contrast of which a group has fewer than two samples.
 
     Args:
         groups: Of every sample: 1 for case (the upper half), 2 more for the first stratum.
         contrast: What is compared.
         steps: Where samples were lost.
+        names: What the groups are called, where case and control do not say it.
     """
     lost = [f"{s.rows_in - s.rows_out} because {s.why}" for s in steps if s.rows_out < s.rows_in]
-    for group, words in sorted(group_words(contrast).items(), reverse=True):
+    called = dict(enumerate(names)) if names else group_words(contrast)
+    for group, words in sorted(called.items(), reverse=True):
         count = int((groups == group).sum())
         if count < 2:
             raise DesignError(

@@ -17,6 +17,7 @@ from aimwell.errors import ConfoundedError, DesignError, InputError
 from aimwell.provenance import write_json
 
 UNITS: Mapping[str, str] = {
+    "formula": "log2 per unit of the coefficient",
     "arms": "log2 fold change, case over control",
     "slope": "log2 per unit of the condition",
     "interaction": "difference of two log2 fold changes, first stratum minus second",
@@ -61,6 +62,11 @@ def summarise_cohort(
     found = {}
     for contrast in contrasts:
         table, design = tested_tables(cohort, (contrast,))[contrast.name]
+        if design.also:
+            raise DesignError(
+                f"contrast '{contrast.name}' tests {len(design.tested)} columns together, which is "
+                "no effect that sites could combine; summarise one contrast of two levels each"
+            )
         if design.verdict == "refuse":
             raise ConfoundedError(
                 f"contrast '{contrast.name}': batch and covariates leave {design.information:.0%} "

@@ -14,6 +14,7 @@ from scipy import optimize, special
 
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.config import ContrastSettings
+from aimwell.config.formula import compared_columns
 from aimwell.errors import CohortError
 
 MIN_PAIRS: Final = 12
@@ -80,7 +81,7 @@ def check_swaps(cohort: Cohort, contrasts: Iterable[ContrastSettings]) -> tuple[
     Samples are paired by subject and by the columns that contrasts compare or filter by, such as
     the tissue; a label with several samples of one layer is not paired.
     """
-    used = [(c.condition, *c.where) for c in contrasts]
+    used = [(*compared_columns(c), *c.where) for c in contrasts]
     columns = sorted({n for names in used for n in names if n in cohort.samples.columns})
     kinds: dict[str, list[Layer]] = {"rna": [], "protein": []}
     for name in sorted(cohort.layers):

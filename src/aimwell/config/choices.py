@@ -19,6 +19,7 @@ from aimwell.config.cohort import (
     MatrixSettings,
 )
 from aimwell.config.drugs import DRUG_LAYER_READERS
+from aimwell.config.formula import asked_columns, read_formula
 from aimwell.config.knowledge import (
     EDGE_RELATIONS,
     ID_TYPES,
@@ -32,7 +33,7 @@ from aimwell.config.knowledge import (
     GraphSource,
 )
 from aimwell.config.run import RunConfig
-from aimwell.errors import ConfigError, some
+from aimwell.errors import ConfigError, DesignError, some
 
 #: Where the units of a run may be computed.
 EXECUTORS: Final = (
@@ -242,16 +243,20 @@ def _check_contrasts(config: RunConfig, where: str) -> None:
 #: What each test needs besides its layer, and what it may have.
 _NEEDED: Final = {
     "arms": ("condition", "case", "control"),
+    "any": ("condition",),
     "slope": ("condition",),
     "interaction": ("condition", "case", "control", "stratum", "strata"),
     "survival": ("time", "event"),
+    "formula": ("formula", "coefficient"),
 }
-_LINEAR: Final = ("subject", "covariates", "hidden_batches", "block", "robust", "impute")
+_LINEAR: Final = ("subject", "batch", "covariates", "hidden_batches", "block", "robust", "impute")
 _ALLOWED: Final = {
     "arms": _LINEAR,
     "slope": _LINEAR,
     "interaction": _LINEAR,
-    "survival": ("event_level",),
+    "any": ("control", "subject", "batch", "covariates", "robust"),
+    "survival": ("batch", "event_level"),
+    "formula": ("control", "hidden_batches", "block", "robust", "impute"),
 }
 
 
@@ -267,18 +272,24 @@ def _check_test(contrast: ContrastSettings, where: str) -> None:
         if not getattr(contrast, key):
             hint = ""
             if contrast.test == "arms" and key != "condition":
-                hint = "; a condition of numbers needs test = 'slope' instead"
+                hint = (
+                    "; a condition of numbers needs test = 'slope' instead, one of several levels "
+                    "test = 'any'"
+                )
             raise ConfigError(
                 f"{at}: the key 'contrasts.{key}' is missing, which test = '{contrast.test}' needs"
                 f"{hint}"
             )
+    instead = "write it into the formula" if contrast.test == "formula" else "leave it out"
     keys = {*(k for v in _NEEDED.values() for k in v), *(k for v in _ALLOWED.values() for k in v)}
     for key in sorted(keys - {*needed, *optional}):
         if getattr(contrast, key):
             raise ConfigError(
                 f"{at}: contrasts.{key} means nothing to test = '{contrast.test}', which takes "
-                f"{some((*needed, *optional, 'batch', 'where'), 12)}; leave it out"
+                f"{some((*needed, *optional, 'where'), 12)}; {instead}"
             )
+    if contrast.test == "formula":
+        _check_formula(contrast, at)
     if contrast.test == "interaction" and len(contrast.strata) != 2:
         raise ConfigError(
             f"{at}: contrasts.strata has {len(contrast.strata)} levels, and 2 are needed: the "
@@ -288,6 +299,20 @@ def _check_test(contrast: ContrastSettings, where: str) -> None:
         other = "subject" if contrast.subject else "hidden_batches"
         raise ConfigError(
             f"{at}: contrasts.block and contrasts.{other} exclude each other; leave out one"
+        )
+
+
+def _check_formula(contrast: ContrastSettings, at: str) -> None:
+    """Refuse a formula that cannot be read, or without the term that is tested."""
+    try:
+        terms = read_formula(contrast.formula).terms
+    except DesignError as error:
+        raise ConfigError(f"{at}: {error}") from error
+    if not asked_columns(contrast):
+        raise ConfigError(
+            f"{at}: contrasts.coefficient = '{contrast.coefficient}' is no part of the formula "
+            f"'{contrast.formula}'; name one of its terms ({some(map(':'.join, terms), 9)}), or "
+            "one level of one as 'stage[III]'"
         )
 
 

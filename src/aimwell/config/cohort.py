@@ -38,7 +38,7 @@ PROTEIN_READERS: Final = COHORT_READERS[COHORT_READERS.index("maxquant") :]
 #: Readers of finished results that ``[[cohort.tables]]`` may name.
 TABLE_READERS: Final = ("deseq2", "limma", "edger", "summary")
 #: What a contrast may ask.
-TESTS: Final = ("arms", "slope", "interaction", "survival")
+TESTS: Final = ("arms", "any", "slope", "interaction", "survival", "formula")
 #: What may fill in missing values of a contrast; nothing does unless asked.
 IMPUTERS: Final = ("minprob", "downshift", "smallest", "knn")
 #: What the prior variance of a gene depends on.
@@ -153,6 +153,8 @@ class ContrastSettings:
     """One comparison in one layer.
 
     ``test`` is one of ``TESTS``. ``arms``: ``condition`` has the levels ``case`` and ``control``.
+    ``any``: it has several levels, and any difference between them counts. ``formula``: the model
+    is ``formula``, and ``coefficient`` is the term or column of it that is tested.
     ``slope``: it is a number. ``interaction``: how far case minus control differs between the two
     ``strata`` of the column ``stratum``, first minus second. ``survival``: ``time`` and ``event``
     are columns, and ``event_level`` is what the latter says where the event came.
@@ -176,6 +178,8 @@ class ContrastSettings:
     accept_confounding: bool = False
     hidden_batches: bool = False
     test: str = "arms"
+    formula: str = ""
+    coefficient: str = ""
     stratum: str = ""
     strata: tuple[str, ...] = ()
     time: str = ""

@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from aimwell.errors import AlignmentError, TaskError
 from aimwell.models.member import Member
+from aimwell.models.recommendation import Recommendation, recommend
 from aimwell.models.surroundings import predicted_evidence
 from aimwell.models.task import TargetTask
 
@@ -41,6 +42,7 @@ class Ranking:
         metrics: One row per scorer (the network and each baseline); columns ``average_precision``,
             ``auroc``, ``recall_at_100``, ``median_rank`` of the known targets, genome-wide, over
             the folds that are reported; empty without known targets.
+        recommendation: Which scorer to use; None without known targets.
         diverged: Networks whose training ran away and whose best step was kept.
         predicted: Where nothing was learned from known targets, the evidence of every gene as
             predicted from its surroundings alone, same index as the table.
@@ -54,6 +56,7 @@ class Ranking:
     metrics: pd.DataFrame = field(default_factory=pd.DataFrame)
     diverged: tuple[str, ...] = ()
     predicted: "pd.Series[float] | None" = None
+    recommendation: Recommendation | None = None
 
     def __post_init__(self) -> None:
         if missing := [c for c in RANKING_COLUMNS if c not in self.table.columns]:
@@ -100,12 +103,15 @@ def rank_genes(task: TargetTask, members: Sequence[Member], ladder: pd.DataFrame
     ).sort_values("rank")
     scorers = pd.concat([pd.Series(mean, task.genes, name=NETWORK), ladder], axis=1)
     known = pd.Series(task.labels.astype(bool), task.genes)[~task.withheld & task.reported]
-    metrics = measure(scorers, known) if known.any() else pd.DataFrame()
+    metrics, advice = pd.DataFrame(), None
+    if known.any():
+        metrics = measure(scorers, known)
+        advice = recommend(scorers, known, pd.Series(task.families.to_numpy(), task.genes), NETWORK)
     diverged = tuple(m.unit.name for m in members if m.diverged_at)
     predicted = None
     if task.objective == "none":
         predicted = pd.Series(predicted_evidence(task, members), task.genes).reindex(table.index)
-    return Ranking(table, ladder.reindex(table.index), metrics, diverged, predicted)
+    return Ranking(table, ladder.reindex(table.index), metrics, diverged, predicted, advice)
 
 
 def measure(scorers: pd.DataFrame, known: "pd.Series[bool]") -> pd.DataFrame:

@@ -169,6 +169,7 @@ def _write_all(
         {
             "checks": checks,
             "ladder": ranking.metrics,
+            "recommendation": ranking.recommendation,
             "independent": independent,
             "layers": stages.layers,
             "fusion": stages.fusions,

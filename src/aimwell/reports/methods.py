@@ -44,7 +44,13 @@ def _data(report: ReportData) -> str:
         block = report.evidence.blocks[name]
         adjusted = [str(settings.get("batch") or ""), *_texts(settings.get("covariates"))]
         adjusted = [a for a in adjusted if a]
-        text = f"{report.label_of(name)} ({design.get('n_case')} against {design.get('n_control')}"
+        if settings.get("formula"):
+            adjusted = [f"the other terms of {settings['formula']}"]
+        sizes = [design.get("n_case"), design.get("n_control")]
+        compared = " against ".join(map(str, sizes))
+        if settings.get("test") == "any":  # several levels, which the notes name
+            compared = str(sum(int(size or 0) for size in sizes))
+        text = f"{report.label_of(name)} ({compared}"
         text += f" samples, {pairs} pairs" if pairs else " samples"
         text += f", adjusted for {', '.join(adjusted)}" if adjusted else ""
         text += f"; {int(block['observed'].astype(bool).sum()):,} genes measured)"

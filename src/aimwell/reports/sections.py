@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from aimwell.models.recommendation import Recommendation
 from aimwell.reports import figures
 from aimwell.reports.articles import (
     BADGES,
@@ -22,7 +23,7 @@ from aimwell.reports.data import ReportData, in_words
 from aimwell.reports.drugs import status_of
 from aimwell.reports.methods import cited_sources, methods_text
 from aimwell.reports.network import source_facts
-from aimwell.reports.summary import Recommendation, caveats, recommend, stain_of
+from aimwell.reports.summary import caveats, stain_of
 
 #: More genes than this are left to targets.tsv, so that the page stays light.
 MAX_ROWS: Final = 25_000
@@ -32,7 +33,7 @@ _METRICS: Final = ("average_precision", "auroc", "recall_at_100", "median_rank")
 
 def page_sections(report: ReportData) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the values of the template, and the data that the page's script reads."""
-    advice = recommend(report.ranking)
+    advice = report.ranking.recommendation
     drawn: dict[str, figures.Figure] = {}
     labels = {name: report.label_of(name) for name in report.contrasts}
     table = ranked_table(report, labels)
@@ -157,7 +158,7 @@ def _ladder(
     if advice is None:
         return []
     metrics = report.ranking.metrics.copy()
-    metrics["standard_error"] = [advice.standard_errors.get(str(n)) for n in metrics.index]
+    metrics["standard_error"] = advice.scorers["standard_error"].reindex(metrics.index)
     metrics = metrics.sort_values("average_precision", ascending=False, kind="stable")
     shown = metrics.rename(index=lambda name: in_words(str(name)))
     chance = float(report.ranking.table["is_known"].mean())

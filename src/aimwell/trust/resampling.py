@@ -9,6 +9,7 @@ import pandas as pd
 
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.config import ContrastSettings
+from aimwell.config.formula import asked_columns
 
 #: A condition with more values than this among the subjects is a number, not a group.
 MOST_LEVELS: Final = 8
@@ -32,11 +33,11 @@ def permute_samples(
     sheet = cohort.samples.copy()
     seen: set[tuple[str, ...]] = set()
     for contrast in sorted(contrasts, key=lambda c: c.name):
-        columns = _columns(contrast)
+        columns = asked_columns(contrast)
         if columns in seen:
             continue
         seen.add(columns)
-        same = [c for c in contrasts if _columns(c) == columns]
+        same = [c for c in contrasts if asked_columns(c) == columns]
         rows = np.zeros(len(sheet), bool)
         for one in same:
             rows |= _used(cohort.samples, one)
@@ -99,18 +100,12 @@ def shake(values: np.ndarray, rng: np.random.Generator, share: float) -> np.ndar
     return shaken
 
 
-def _columns(contrast: ContrastSettings) -> tuple[str, ...]:
-    if contrast.test == "survival":
-        return contrast.time, contrast.event
-    return (contrast.condition,)
-
-
 def _used(sheet: pd.DataFrame, contrast: ContrastSettings) -> np.ndarray:
     """Tell the samples that a contrast compares."""
     rows = np.ones(len(sheet), bool)
     for column, value in contrast.where.items():
         rows &= sheet[column].astype(str).to_numpy() == value
-    for column in _columns(contrast):
+    for column in asked_columns(contrast):
         rows &= sheet[column].notna().to_numpy()
     if contrast.case and contrast.control:
         levels = sheet[contrast.condition].astype(str)
@@ -152,8 +147,8 @@ def _signatures(sheet: pd.DataFrame, contrasts: Sequence[ContrastSettings]) -> "
     """Name the stratum of every subject: its levels of every condition, and its batches."""
     columns: list[str] = []
     for contrast in contrasts:
-        held = contrast.event if contrast.test == "survival" else contrast.condition
-        columns += [held, *([contrast.batch] if contrast.batch else [])]
+        held = [contrast.event] if contrast.test == "survival" else asked_columns(contrast)
+        columns += [*held, *([contrast.batch] if contrast.batch else [])]
         columns += [contrast.stratum] if contrast.stratum else []
     kept = [c for c in dict.fromkeys(columns) if sheet[c].astype(str).nunique() <= MOST_LEVELS]
     names = sheet["subject"].astype(str)
