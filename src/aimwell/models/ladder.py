@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from aimwell.models.baselines import (
-    boosting,
+    boosted,
     learned,
     matrix,
     neighbour_labels,
@@ -99,7 +99,7 @@ def ladder(task: TargetTask, *, full: bool = False) -> pd.DataFrame:
             ("boosting: evidence, degree, neighbour labels", both),
             ("boosting: spectral embedding", place),
         ):
-            scores[name][test] = learned(boosting(), features, labels, training)[test]
+            scores[name][test] = boosted(features, labels, training)[test]
         scores["MLP: evidence"][test] = learned(perceptron(), own, labels, training)[test]
     table = pd.DataFrame(scores, index=task.genes)
     if full:
