@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aimwell.models import propagate as propagate_module
 from aimwell.models.propagate import SparseOperator, build_operator, propagate, take_rows
 
 
@@ -120,3 +121,22 @@ def test_cut_rows_hold_the_positions_of_their_arcs(data):
     assert cut.nnz == (dense[rows] != 0).sum()
     assert np.array_equal(rebuilt, dense[rows])
     assert np.array_equal(sources, np.flatnonzero((dense[rows] != 0).any(axis=0)))
+
+
+@pytest.mark.parametrize(("width", "kept"), [(5, 2), (100, 0)])
+def test_products_in_blocks_of_sources_equal_the_dense_matrix(monkeypatch, width, kept):
+    monkeypatch.setattr(propagate_module, "BLOCK", width)
+    monkeypatch.setattr(propagate_module, "BUSY", 1)
+    operator, dense = random_operator(12, 10, 0.6, 0)
+    assert len(operator._blocks) == kept
+    rng = np.random.default_rng(1)
+    for got, matrix in ((operator.times, dense), (operator.transposed_times, dense.T)):
+        state = rng.normal(size=(matrix.shape[1], 3))
+        found = got(torch.from_numpy(state.astype(np.float32)))
+        np.testing.assert_allclose(found, matrix @ state, rtol=1e-5, atol=1e-6)
+
+
+def test_a_sparse_graph_is_not_cut_into_blocks():
+    few = np.arange(5000)
+    operator = build_operator(few, few, np.ones(5000), (5000, 5000), few)
+    assert not operator._blocks
