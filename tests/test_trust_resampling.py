@@ -82,6 +82,19 @@ def test_subjects_come_back_with_their_pairs_and_the_strata_keep_their_size() ->
     assert values.loc[copy].tolist() == whole.layers["rna"].values.loc[original].tolist()
 
 
+@pytest.mark.parametrize("column", ["type", "batch"])
+def test_samples_without_a_condition_or_batch_are_a_stratum_of_their_own(column: str) -> None:
+    whole = cohort()
+    sheet = whole.samples.copy()
+    sheet.loc[sheet["subject"].isin(["S00", "S01", "S02"]), column] = np.nan
+    unknown = Cohort(whole.layers, sheet)
+    for draw in range(5):
+        again = bootstrap_samples(unknown, (PAIRED, GROUPS), np.random.default_rng(draw)).samples
+        assert again[column].isna().sum() == 6
+        mixed = permute_samples(unknown, (PAIRED, GROUPS), np.random.default_rng(draw)).samples
+        pd.testing.assert_series_equal(mixed[column].isna(), sheet[column].isna())
+
+
 def test_numbers_of_a_survival_stay_together() -> None:
     whole = cohort()
     time = pd.Series(np.arange(40.0), whole.samples.index)

@@ -190,7 +190,7 @@ class _Work:
 
     def _draw(self) -> dict[Variant, Scored]:
         """Score every world that the parts need, those of an earlier call excepted."""
-        stages, jobs = self.stages, self.stages.config.run.jobs
+        stages, settled = self.stages, self.stages.config.run
         settings = dataclasses.replace(self.settings, seeds=self.seeds)
         cost = [settings.seeds, settings.swaps, settings.dropped_edges]
         wanted = self._variants()
@@ -209,7 +209,9 @@ class _Work:
                     )
                     for v in part
                 ]
-                for _ in in_processes(score_and_keep, calls, jobs) if calls else ():
+                names = [" ".join(filter(None, (v.kind, v.what, str(v.number)))) for v in part]
+                work = (score_and_keep, calls, settled.jobs, settled.executor, names)
+                for _ in in_processes(*work) if calls else ():
                     stages.progress.advance()
         elif wanted:
             stages.progress.reuse("repetitions")

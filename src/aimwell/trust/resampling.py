@@ -134,7 +134,7 @@ def _exchange(sheet: pd.DataFrame, strata: list[str], rng: np.random.Generator) 
     first = sheet.reset_index(drop=True).drop_duplicates("subject")
     key = pd.Series("", index=first.index)
     for column in strata:
-        key = key + "\x1f" + first[column].astype(str)
+        key = key + "\x1f" + _words(first[column])
     taken: dict[str, int] = {}
     for _, rows in sorted(first.groupby(key).groups.items()):
         places = np.array(sorted(rows, key=lambda r: str(first.loc[r, "subject"])))
@@ -152,8 +152,15 @@ def _signatures(sheet: pd.DataFrame, contrasts: Sequence[ContrastSettings]) -> "
         columns += [contrast.stratum] if contrast.stratum else []
     kept = [c for c in dict.fromkeys(columns) if sheet[c].astype(str).nunique() <= MOST_LEVELS]
     names = sheet["subject"].astype(str)
-    text = sheet[kept].astype(str).agg("\x1f".join, axis=1) if kept else names.map(lambda _: "")
+    text = names.map(lambda _: "")
+    for column in kept:
+        text = text + "\x1f" + _words(sheet[column])
     return text.groupby(names).agg(lambda values: "\x1e".join(sorted(values)))
+
+
+def _words(column: pd.Series) -> "pd.Series[str]":
+    """Write a column as text; what is missing is a level of its own."""
+    return column.astype(str).where(column.notna(), "")
 
 
 def _numbered(names: np.ndarray) -> list[tuple[int, str]]:
