@@ -301,7 +301,7 @@ def _times(matrix: Tensor, blocks: Sequence[Tensor], features: Tensor) -> Tensor
     """Multiply in the fastest way: MKL's product slows down where rows outgrow its cache."""
     if blocks:
         total = features.new_zeros(matrix.shape[0], features.shape[1])
-        for block, part in zip(blocks, features.split(BLOCK), strict=True):
+        for block, part in zip(blocks, torch.split(features, BLOCK), strict=True):
             total.addmm_(block, part)
         return total
     if features.device.type == "cpu" and features.shape[1] >= WIDE:

@@ -209,7 +209,7 @@ class _Work:
                     )
                     for v in part
                 ]
-                names = [" ".join(filter(None, (v.kind, v.what, str(v.number)))) for v in part]
+                names = [v.name for v in part]
                 work = (score_and_keep, calls, settled.jobs, settled.executor, names)
                 for _ in in_processes(*work) if calls else ():
                     stages.progress.advance()
