@@ -1,14 +1,16 @@
 """Changed graphs score as the network says; badges follow their rule; other methods agree."""
 
+import itertools
 from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from aimwell.bench.large_network import random_member
+from aimwell.bench.steiner import compare_methods, drawn_cases, exact_value, tree_nodes
 from aimwell.cohorts.evidence import Evidence
 from aimwell.config import ExplainSettings
 from aimwell.errors import TaskError
@@ -234,51 +236,41 @@ def test_a_network_with_a_number_that_is_none_is_refused(members):
         check_finite(replace(members[0], parameters=spoilt))
 
 
-def exact(prizes: Prizes, target: int, size: int) -> float:
-    """The best connected subgraph by integer programming: single-commodity flow from the target."""
-    n, e = len(prizes.nodes), prizes.ends.shape[1]
-    # variables: node in, edge in, flow along the edge both ways
-    cost = -np.concatenate([prizes.nodes, prizes.edges, np.zeros(2 * e)])
-    rows, low, high = [], [], []
+def by_hand(prizes: Prizes, target: int, size: int) -> float:
+    """The best connected subgraph by trying all."""
+    others = [node for node in range(len(prizes.nodes)) if node != target]
+    best = -np.inf
+    for number in range(size):
+        for chosen in itertools.combinations(others, number):
+            nodes = [target, *chosen]
+            graph = nx.Graph()
+            graph.add_nodes_from(nodes)
+            graph.add_edges_from((a, b) for a, b in prizes.ends.T if a in nodes and b in nodes)
+            if nx.is_connected(graph):
+                best = max(best, prizes.value(np.array(nodes)))
+    return best
 
-    def add(parts: dict[int, float], least: float, most: float) -> None:
-        row = np.zeros(n + 3 * e)
-        for k, v in parts.items():
-            row[k] += v
-        rows.append(row)
-        low.append(least)
-        high.append(most)
 
-    for k in range(e):
-        a, b = (int(v) for v in prizes.ends[:, k])
-        add({n + k: 1, a: -1}, -np.inf, 0)
-        add({n + k: 1, b: -1}, -np.inf, 0)
-        add({n + k: 1, a: -1, b: -1}, -1, np.inf)  # an edge between two that are in counts
-        for way in range(2):
-            for end in (a, b):
-                add({n + e + way * e + k: 1, end: -size}, -np.inf, 0)
-    for node in range(n):
-        if node == target:
-            continue
-        parts = {node: -1.0}
-        for k in range(e):
-            a, b = (int(v) for v in prizes.ends[:, k])
-            for way, (out, to) in enumerate(((a, b), (b, a))):
-                if node in (out, to):
-                    place = n + e + way * e + k
-                    parts[place] = parts.get(place, 0) + (1.0 if node == to else -1.0)
-        add(parts, 0, 0)
-    add(dict.fromkeys(range(n), 1.0), 0, size)
-    add({target: 1.0}, 1, 1)
-    upper = np.concatenate([np.ones(n + e), np.full(2 * e, size)])
-    integral = np.concatenate([np.ones(n + e), np.zeros(2 * e)])
-    found = milp(
-        cost,
-        constraints=LinearConstraint(np.array(rows), low, high),
-        bounds=Bounds(0, upper),
-        integrality=integral,
-    )
-    return float(-found.fun)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_exact_best_subgraph_is_the_best_of_all(seed):
+    rng = np.random.default_rng(seed)
+    ends = np.argwhere(np.triu(rng.random((9, 9)) < 0.3, 1)).T
+    prizes = Prizes(rng.normal(0.2, 1, 9), ends, rng.normal(0.2, 1, ends.shape[1]))
+    assert exact_value(prizes, 4, 5) == pytest.approx(by_hand(prizes, 4, 5))
+
+
+def test_steiner_trees_and_growth_are_connected_and_never_beat_the_exact_best():
+    cases = list(drawn_cases(6))
+    for prizes, target in cases:
+        for nodes in (tree_nodes(prizes, target, 7), prizes.grow(target, 7, 0.0)):
+            links = [(a, b) for a, b in prizes.ends.T if a in nodes and b in nodes]
+            graph = nx.Graph(links)
+            graph.add_nodes_from(nodes)
+            assert target in nodes
+            assert len(nodes) <= 7
+            assert nx.is_connected(graph)
+    found = compare_methods(cases)
+    assert (found.drop(columns="exact").le(found["exact"] + 1e-6, axis=0)).all(axis=None)
 
 
 def test_growth_comes_close_to_the_exact_best_subgraph():
@@ -288,7 +280,7 @@ def test_growth_comes_close_to_the_exact_best_subgraph():
         ends = np.argwhere(np.triu(rng.random((14, 14)) < 0.25, 1)).T
         prizes = Prizes(rng.exponential(1, 14) - 0.3, ends, rng.exponential(1, ends.shape[1]) - 0.3)
         inside = prizes.grow(0, 6, 0.0)
-        best = exact(prizes, 0, 6)
+        best = exact_value(prizes, 0, 6)
         assert prizes.value(np.array(inside)) <= best + 1e-6
         ratios.append(prizes.value(np.array(inside)) / best)
     assert np.mean(ratios) > 0.9

@@ -12,7 +12,10 @@ from aimwell.cohorts.evidence import Evidence
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.config import ContrastSettings, ExplainSettings, ModelSettings
 from aimwell.errors import TaskError
+from aimwell.explain.attribution import SharedPath
 from aimwell.explain.explanation import Explanation
+from aimwell.explain.summaries import summarise_targets
+from aimwell.explain.tables import TOP, Tables, overlap, strongest
 from aimwell.explain.targets import explain_targets
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
@@ -157,6 +160,55 @@ def test_spread_is_that_of_the_members(explained, task, members, genes):
     scores = [m.scores[position] for m in mine]
     assert explained[0].spread["members"] == 2
     assert explained[0].spread["score"] == pytest.approx(np.std(scores), abs=1e-4)
+
+
+def test_the_spread_of_every_share_is_that_of_single_networks(
+    explained, task, members, evidence, genes
+):
+    fold = task.folds[task.positions(genes[:1])[0]]
+    alone = [
+        explain_targets(task, [m], evidence, genes[:1], SETTINGS)[0]
+        for m in members
+        if m.unit.fold == fold
+    ]
+    for name, value in explained[0].shares.items():
+        shares = [one.shares[name] for one in alone]
+        assert value == pytest.approx(np.mean(shares), abs=1e-9) or name == "rounding"
+        assert explained[0].spread[name] == pytest.approx(np.std(shares), abs=1e-9)
+    # a network by itself has no spread, and its explanation says none
+    assert set(alone[0].spread) == {"score", "members"}
+
+
+def test_networks_agree_as_far_as_halves_of_the_ensemble_do(explained, task, members, genes):
+    position = task.positions(genes[:1])[0]
+    tables = Tables(task)
+    tops = []
+    for member in (m for m in members if m.unit.fold == task.folds[position]):
+        path = SharedPath(task, [member], steps=SETTINGS.steps)
+        rows, values = tables.edge_values(path.attribute(int(position)))
+        tops.append(rows[strongest(values, TOP)])
+    assert explained[0].faithfulness.seed_agreement == pytest.approx(overlap(*tops))
+
+
+def test_a_summary_says_what_the_explanation_says(explained, task, members, evidence, genes):
+    rows, edges = summarise_targets(task, members, evidence, genes, SETTINGS)
+    assert rows["hgnc_id"].tolist() == list(genes)
+    ends = ["source_id", "target_id", "relation"]
+    for one, row in zip(explained, rows.to_dict("records"), strict=True):
+        assert {name: row[name] for name in one.shares} == dict(one.shares)
+        assert row["subgraph"].split("|") == list(one.subgraph_nodes)
+        assert row["subgraph_share"] == one.subgraphs[0].share
+        mine = edges[edges["hgnc_id"] == one.gene]
+        inside = mine[mine["in_subgraph"]]
+        assert set(inside[ends].itertuples(index=False, name=None)) == set(
+            one.subgraph_edges[ends].itertuples(index=False, name=None)
+        )
+        listed = one.edges.set_index(ends)["attribution"]
+        told = mine.set_index(ends)["attribution"]
+        assert len(told) >= min(20, len(listed))
+        assert told.abs().max() == listed.abs().max()
+        both = told.index.intersection(listed.index)
+        assert told[both].equals(listed[both])
 
 
 def test_a_gene_outside_the_graph_is_refused(task, members, evidence):

@@ -14,6 +14,7 @@ import aimwell
 from aimwell.cli.agents import mcp, schema
 from aimwell.cli.answer import Answer
 from aimwell.cli.audit import audit
+from aimwell.cli.explain import compare, explain, modules
 from aimwell.cli.graph import graph_app
 from aimwell.cli.options import (
     AcceptConfounding,
@@ -164,31 +165,9 @@ def run(  # noqa: PLR0913, PLR0917  one option each
             words.tell_run(result, seconds)
 
 
-@app.command(epilog="Example:  aimwell explain runs/coad EGFR MET")
-def explain(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
-    genes: Annotated[list[str], typer.Argument(metavar="GENE...", help="Symbols or HGNC ids.")],
-    jobs: Jobs = 0,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Explain targets of a finished run, also such that are not among its best.
-
-    Needs the run folder only; writes the files of each target to its folder explanations.
-    """
-    answer = Answer(as_json, quiet, debug)
-    with answer.reporting() as bars:
-        from aimwell.cli import words
-        from aimwell.pipeline.explain import explain_run
-
-        found = explain_run(folder, genes, jobs=jobs or 2, progress=bars)
-        bars.finish()
-        answer.give([words.explanation_facts(e) for e in found])
-        if answer.in_words:
-            words.tell_explanations(found, folder)
-
-
+app.command(epilog="Example:  aimwell explain runs/coad EGFR MET")(explain)
+app.command(epilog="Example:  aimwell compare runs/coad EGFR MET")(compare)
+app.command(epilog="Example:  aimwell modules runs/coad --top 20")(modules)
 app.command(epilog="Example:  aimwell schema graph show")(schema)
 app.command(epilog="Example:  aimwell mcp --folder runs")(mcp)
 app.command(epilog="Example:  aimwell reproduce runs/coad --data ~/databases")(reproduce)

@@ -131,20 +131,43 @@ def _demo() -> Schema:
     return whole
 
 
-def _explain() -> Schema:
-    return listing(
-        record(
-            gene=TEXT,
-            symbol=TEXT,
-            score=NUMBER,
-            baseline_score=NUMBER,
-            shares=mapping(NUMBER),
-            subgraph_nodes=listing(TEXT),
-            subgraph_edges=listing(ROW),
-            sentence=TEXT,
-            completeness_error=NUMBER,
-        )
+def _explanation() -> Schema:
+    return record(
+        gene=TEXT,
+        symbol=TEXT,
+        score=NUMBER,
+        baseline_score=NUMBER,
+        shares=mapping(NUMBER),
+        spread=mapping(NUMBER),
+        subgraph_nodes=listing(TEXT),
+        subgraph_edges=listing(ROW),
+        sentence=TEXT,
+        completeness_error=NUMBER,
     )
+
+
+def _explain() -> Schema:
+    every = record(table=TEXT, edges=TEXT, genes=COUNT, seconds=NUMBER)
+    return {"anyOf": [listing(_explanation()), every]}
+
+
+def _compare() -> Schema:
+    row = record(what=TEXT, name=TEXT, first=NUMBER, second=NUMBER, difference=NUMBER)
+    return record(first=_explanation(), second=_explanation(), rows=listing(row))
+
+
+def _modules() -> Schema:
+    names = listing(TEXT)
+    module = record(
+        nodes=names,
+        targets=names,
+        n_nodes=COUNT,
+        n_targets=COUNT,
+        attribution=NUMBER,
+        node_symbols=names,
+        target_symbols=names,
+    )
+    return record(targets=COUNT, modules=listing(module))
 
 
 def _cohort_check() -> Schema:
@@ -232,6 +255,7 @@ SCHEMAS: Final[dict[str, Callable[[], Schema]]] = {
     ),
     "cohort qc": lambda: record(page=TEXT, quality=ROW, designs=ROW),
     "cohort summarise": lambda: record(tables=listing(TEXT), contrasts=mapping(ROW)),
+    "compare": _compare,
     "demo": _demo,
     "error": _error,
     "explain": _explain,
@@ -242,6 +266,7 @@ SCHEMAS: Final[dict[str, Callable[[], Schema]]] = {
     "graph fetch": _graph_fetch,
     "graph show": _graph_show,
     "mcp": _tools,
+    "modules": _modules,
     "reproduce": _reproduce,
     "run": lambda: {"anyOf": [_run(), listing(record(disease=TEXT, folder=TEXT, code=TEXT))]},
     "schema": lambda: {"type": "object"},

@@ -125,6 +125,7 @@ def explanation_facts(explanation: "Explanation") -> dict[str, Any]:
             "score": explanation.score,
             "baseline_score": explanation.baseline_score,
             "shares": explanation.shares,
+            "spread": explanation.spread,
             "subgraph_nodes": explanation.subgraph_nodes,
             "sentence": explanation.sentence,
             "completeness_error": explanation.completeness_error,
@@ -141,8 +142,11 @@ def tell_explanations(explanations: Sequence["Explanation"], folder: Path) -> No
         print_table(
             f"{explanation.symbol}: {explanation.score:+.2f}, "
             f"from {explanation.baseline_score:+.2f} with nothing known",
-            ("part of the score", "adds"),
-            ((name, f"{value:+.3f}") for name, value in explanation.shares.items()),
+            ("part of the score", "adds", "±"),
+            (
+                (name, f"{value:+.3f}", _number(explanation.spread.get(name), ".3f"))
+                for name, value in explanation.shares.items()
+            ),
         )
         print(explanation.sentence)
     print(f"\nFiles:  {(folder / 'explanations').resolve()}")
@@ -327,3 +331,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 def _text(value: object) -> str:
     return "" if value is None or value is pd.NA else str(value)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

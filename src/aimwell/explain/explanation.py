@@ -86,7 +86,8 @@ class Explanation:
         subgraph_edges: Rows of ``edges`` inside it.
         sentence: The explanation in plain words.
         completeness_error: |sum of attributions - (score - baseline_score)|.
-        spread: Standard deviation over the members, of the score and of every share.
+        spread: Standard deviation over the members, of the ``score`` and of every share, and how
+            many ``members`` there are; of shares only where there are several.
         subgraphs: Distinct subgraphs, the one that carries most first; the first is
             ``subgraph_nodes`` and ``subgraph_edges``.
         faithfulness: How the explanation did when the graph was changed; None where not tested.

@@ -1,6 +1,7 @@
 """Explain targets: attributions of the ensemble, put into words, subgraphs and a test."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -29,7 +30,7 @@ CANDIDATES: Final = 3000
 BLOCK: Final = 64
 
 Path = SharedPath | CaptumPath
-#: What targets of one fold share: a path per baseline, the test, two halves of the ensemble.
+#: What targets of one fold share: a path per baseline, the test, a path per network.
 _Fold = tuple[dict[str, Path], Trial | None, list[Path]]
 
 
@@ -66,6 +67,8 @@ class TargetExplainer:
         baselines: Baselines of the user's, beside those that ``settings`` names.
         keep: Keep what the targets of a fold share for the next call. It takes some hundred
             megabytes for a genome, and saves about as long as ten targets take.
+        singly: Ask every network of the ensemble by itself too: for the spread of every share, and
+            for whether independent networks name the same edges.
     """
 
     def __init__(
@@ -77,8 +80,10 @@ class TargetExplainer:
         baselines: Sequence[Baseline] = (),
         *,
         keep: bool = False,
+        singly: bool = True,
     ) -> None:
         self.task, self.members, self.evidence = task, members, evidence
+        self._singly = singly
         self._kept: dict[int, _Fold] | None = {} if keep else None
         self.settings = settings
         self.baselines = [*(BASELINES[name] for name in settings.baselines), *baselines]
@@ -87,16 +92,22 @@ class TargetExplainer:
 
     def explain(self, positions: np.ndarray) -> Iterator[tuple[int, Explanation]]:
         """Explain the genes at some positions, fold by fold."""
+        for one in self.attributed(positions):
+            yield one.position, one.explanation()
+
+    def attributed(self, positions: np.ndarray) -> Iterator["OneTarget"]:
+        """Attribute the scores of the genes at some positions, fold by fold."""
         folds = self.task.folds[positions]
         for fold in np.unique(folds):
-            paths, tester, halves = self._shared(int(fold))
+            shared = self._shared(int(fold))
+            paths, _, singles = shared
             for block in _blocks(positions[folds == fold]):
                 reaches = [self.reaches.of(int(p)) for p in block]
                 needed = np.unique(np.concatenate([r.genes for r in reaches]))
-                for path in (*paths.values(), *halves):
+                for path in (*paths.values(), *singles):
                     path.prepare(needed)
                 for reach in reaches:
-                    yield reach.target, _OneTarget(self, reach, paths).explanation(tester, halves)
+                    yield OneTarget(self, reach, shared)
 
     def _shared(self, fold: int) -> _Fold:
         """Make what all targets of a fold share, or take it from an earlier call."""
@@ -104,15 +115,12 @@ class TargetExplainer:
             return self._kept[fold]
         mine = self._of_fold(fold)
         paths = {b.name: self._path(mine, b) for b in self.baselines}
-        tester: Trial | None = None
-        halves: list[Path] = []
-        if self.settings.test:
-            tester = Trial(self.task, mine)
-            pairs = [mine[k::2] for k in range(2)] if len(mine) > 1 else []
-            halves = [self._path(half, self.baselines[0]) for half in pairs]
+        tester = Trial(self.task, mine) if self.settings.test else None
+        apart = mine if self._singly and len(mine) > 1 else []
+        singles = [self._path([m], self.baselines[0]) for m in apart]
         if self._kept is not None:
-            self._kept[fold] = (paths, tester, halves)
-        return paths, tester, halves
+            self._kept[fold] = (paths, tester, singles)
+        return paths, tester, singles
 
     def _of_fold(self, fold: int) -> list[Member]:
         mine = [m for m in self.members if m.unit.fold == fold]
@@ -136,22 +144,33 @@ def _blocks(positions: np.ndarray) -> Iterator[np.ndarray]:
         yield positions[first : first + BLOCK]
 
 
-class _OneTarget:
-    def __init__(self, whole: TargetExplainer, reach: Reach, paths: dict[str, Path]) -> None:
+class OneTarget:
+    """The attributed score of one gene.
+
+    Attributes:
+        position, gene: Of the target, and its HGNC id.
+        parts: Baseline → attribution; ``part`` is that of the first.
+        rows, values: The edges that carry the score, as rows of ``Wiring.edges``.
+        nodes: Attribution of every gene per block, shape ``(n, blocks)``.
+    """
+
+    def __init__(self, whole: TargetExplainer, reach: Reach, shared: _Fold) -> None:
         self.whole, self.reach, self.position = whole, reach, reach.target
         self.task, self.tables = whole.task, whole.tables
         self.gene = str(self.task.genes[self.position])
+        paths, self.tester, self.singles = shared
         self.parts = {name: path.attribute(self.reach) for name, path in paths.items()}
         self.part = next(iter(self.parts.values()))
         self.rows, self.values = self.tables.edge_values(self.part)
         self.top = self.rows[strongest(self.values, TOP)]
         self.nodes = self.tables.node_values(self.part)
 
-    def explanation(self, tester: Trial | None, halves: Sequence[Path]) -> Explanation:
+    def explanation(self) -> Explanation:
         """Put everything together."""
         task, part, tables = self.task, self.part, self.tables
-        chosen = [(np.array(nodes), sign) for nodes, sign in self._subgraphs()]
-        between = [self._between(nodes) for nodes, _ in chosen]
+        apart = [path.attribute(self.reach) for path in self.singles]
+        chosen = list(self.subgraphs())
+        between = [self.between(nodes) for nodes, _ in chosen]
         kept = strongest(self.values, KEPT)
         needed = np.unique(np.concatenate([kept, *between]))
         table = tables.edges(self.rows[needed], self.values[needed])
@@ -163,7 +182,7 @@ class _OneTarget:
             Subgraph(
                 tuple(str(tables.ids[i]) for i in nodes),
                 rows(edges),
-                self._share(nodes, edges),
+                self.share(nodes, edges),
                 sign,
             )
             for (nodes, sign), edges in zip(chosen, between, strict=True)
@@ -176,7 +195,7 @@ class _OneTarget:
         shares = score_shares(task, self.position, part)
         mine = [m for m in self.whole.members if m.unit.fold == task.folds[self.position]]
         spread = float(np.std([m.scores[self.position] for m in mine]))
-        faithfulness = self._test(tester, halves, chosen[0][0], first)
+        faithfulness = self._test(apart, chosen[0][0], first)
         facts = Facts(
             task, self.whole.evidence, self.gene, part.score, shares, nodes, edges, first, spread
         )
@@ -192,7 +211,7 @@ class _OneTarget:
             subgraph_edges=first.edges,
             sentence=sentence_for(facts),
             completeness_error=part.completeness_error,
-            spread={"score": spread, "members": float(len(mine))},
+            spread={"score": spread, "members": float(len(mine)), **self._spreads(apart)},
             subgraphs=subgraphs,
             faithfulness=faithfulness,
             direction=direction_of(facts),
@@ -200,46 +219,59 @@ class _OneTarget:
             baselines=self._baselines(),
         )
 
-    def _subgraphs(self) -> Iterator[tuple[list[int], int]]:
-        """Find subgraphs among the strongest edges, in positions of nodes."""
-        kept = strongest(self.values, CANDIDATES)
-        ends = self.tables.ends[:, self.rows[kept]]
-        local = np.unique(np.append(ends, self.position))
-        worth = np.zeros(len(local))
-        genes = local < self.tables.n
-        worth[genes] = self.nodes[local[genes]].sum(axis=1)
-        prizes = Prizes(worth, np.searchsorted(local, ends), self.values[kept])
-        direction = 1.0 if self.part.score >= self.part.baseline_score else -1.0
+    def subgraphs(self) -> Iterator[tuple[np.ndarray, int]]:
+        """Find subgraphs among the strongest edges: positions of nodes, target first, and sign."""
+        prizes, local = self.prizes(CANDIDATES)
         settings = self.whole.settings
         for inside, sign in distinct_subgraphs(
             prizes,
             int(np.searchsorted(local, self.position)),
             max_nodes=settings.max_nodes,
             number=settings.subgraphs,
-            direction=direction,
+            direction=1.0 if self.part.score >= self.part.baseline_score else -1.0,
         ):
-            yield [int(local[i]) for i in inside], sign
+            yield local[inside], sign
 
-    def _between(self, nodes: np.ndarray) -> np.ndarray:
+    def prizes(self, candidates: int) -> tuple[Prizes, np.ndarray]:
+        """Give what the strongest edges and the nodes at them are worth, and the nodes' positions.
+
+        Args:
+            candidates: How many edges.
+        """
+        kept = strongest(self.values, candidates)
+        ends = self.tables.ends[:, self.rows[kept]]
+        local = np.unique(np.append(ends, self.position))
+        worth = np.zeros(len(local))
+        genes = local < self.tables.n
+        worth[genes] = self.nodes[local[genes]].sum(axis=1)
+        return Prizes(worth, np.searchsorted(local, ends), self.values[kept]), local
+
+    def between(self, nodes: np.ndarray) -> np.ndarray:
         """Places of the edges between some nodes."""
         inside = np.zeros(len(self.tables.ids), dtype=bool)
         inside[nodes] = True
         return np.flatnonzero(inside[self.tables.ends[:, self.rows]].all(axis=0))
 
-    def _share(self, nodes: np.ndarray, edges: np.ndarray) -> float:
+    def share(self, nodes: np.ndarray, edges: np.ndarray) -> float:
+        """Give the part of the score that some nodes and the edges at some places carry."""
         genes = nodes[nodes < self.tables.n]
         worth = float(self.nodes[genes].sum() + self.values[edges].sum())
         whole = self.part.score - self.part.baseline_score
         return worth / whole if abs(whole) > 1e-9 else 0.0
 
+    def _spreads(self, apart: Sequence[Attribution]) -> Mapping[str, float]:
+        """Give the standard deviation of every share over the networks."""
+        each = pd.DataFrame([score_shares(self.task, self.position, part) for part in apart])
+        return {str(name): float(values.std(ddof=0)) for name, values in each.items()}
+
     def _test(
-        self, tester: Trial | None, halves: Sequence[Path], nodes: np.ndarray, first: Subgraph
+        self, apart: Sequence[Attribution], nodes: np.ndarray, first: Subgraph
     ) -> Faithfulness | None:
-        if tester is None:
+        if self.tester is None:
             return None
-        tops = [self._top(path.attribute(self.reach)) for path in halves]
+        tops = [self._top(_mean(apart[k::2])) for k in range(2)] if apart else []
         others = [self._top(part) for part in list(self.parts.values())[1:]]
-        return tester.test(
+        return self.tester.test(
             self.reach,
             nodes,
             n_edges=len(first.edges),
@@ -265,3 +297,9 @@ class _OneTarget:
             }
             for name, part in self.parts.items()
         }
+
+
+def _mean(parts: Sequence[Attribution]) -> Attribution:
+    """Give the first of some networks' attributions of one score with the mean of their arcs."""
+    arcs = (np.mean(values, axis=0) for values in zip(*(p.arcs for p in parts), strict=True))
+    return replace(parts[0], arcs=tuple(arcs))

@@ -220,7 +220,12 @@ class Explorer:
         if off not in self._explainers:
             settings = replace(self.settings, test=False, baselines=self.settings.baselines[:1])
             self._explainers[off] = TargetExplainer(
-                without(self.task, off), self.members, self.report.evidence, settings, keep=True
+                without(self.task, off),
+                self.members,
+                self.report.evidence,
+                settings,
+                keep=True,
+                singly=False,  # somebody waits; with the test of the explanation they are asked
             )
         self._explainers.move_to_end(off)
         # the run as it is stays, whatever was tried last

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from aimwell.cohorts.evidence import Evidence
 from aimwell.config import ExplainSettings, ModelSettings
+from aimwell.explain.summaries import summarise_targets
 from aimwell.explain.targets import explain_targets
 from aimwell.models.fitting import fit_member
 from aimwell.models.member import Member, Unit
@@ -147,6 +148,36 @@ def explain_and_keep(
 
         cache.put("explanation", key, save)
     return len(wanted)
+
+
+def summarise_and_keep(
+    shared: Path,
+    members: Sequence[str],
+    wanted: tuple[Sequence[str], str],
+    settings: ExplainSettings,
+    folder: Path,
+) -> int:
+    """Explain genes in a few numbers each and put all into one entry; give how many they are.
+
+    Args:
+        shared, members, settings, folder: As for ``explain_and_keep``.
+        wanted: Genes of one fold, and the key of the entry.
+    """
+    keep_memory()
+    genes, key = wanted
+    cache = StageCache(folder)
+    with warnings.catch_warnings(), one_thread():
+        warnings.simplefilter("ignore")
+        task, evidence = load_shared(shared)
+        loaded = [load_member(cache, member) for member in members]
+        rows, edges = summarise_targets(task, loaded, evidence, pd.Index(genes), settings)
+
+    def save(entry: Path) -> None:
+        rows.to_parquet(entry / "genes.parquet")
+        edges.to_parquet(entry / "edges.parquet")
+
+    cache.put("summary", key, save)
+    return len(genes)
 
 
 def keep_member(cache: StageCache, key: str, member: Member) -> None:

@@ -266,7 +266,9 @@ class Panel {
       bar.style.left = `${share.left}%`;
       bar.style.width = `${share.width}%`;
       track.append(bar);
-      row.append(name, track, make("td", signed(share.value, 2), "num"));
+      const value = make("td", signed(share.value, 2), "num");
+      if (share.spread !== null) value.append(make("small", ` ± ${share.spread.toFixed(2)}`));
+      row.append(name, track, value);
     }
     const evidence = make("table", "", "bars");
     evidence.append(make("caption", "What the cohort shows (log₂ effect)"));
