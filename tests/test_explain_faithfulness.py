@@ -21,7 +21,7 @@ from aimwell.explain.explanation import NOT_FAITHFUL, NOT_TESTED, PARTIAL, VERIF
 from aimwell.explain.faithfulness import Trial, _judge, randomised
 from aimwell.explain.gates import find_gates
 from aimwell.explain.perturbed import Keep, perturbed_score
-from aimwell.explain.preconditions import check_finite, is_polynomial
+from aimwell.explain.preconditions import check_finite, check_layers, is_polynomial
 from aimwell.explain.reach import Reaches
 from aimwell.explain.subgraph import Prizes, distinct_subgraphs
 from aimwell.explain.targets import TargetExplainer
@@ -234,6 +234,16 @@ def test_a_network_with_a_number_that_is_none_is_refused(members):
     spoilt["own.0"][0, 0] = np.nan
     with pytest.raises(TaskError, match=r"fold0-repeat0 has 1 values in 'own\.0' that are not fin"):
         check_finite(replace(members[0], parameters=spoilt))
+
+
+def test_a_network_with_an_unknown_or_a_missing_layer_is_refused(task, members):
+    check_layers(task, members[0])
+    more = {**members[0].parameters, "gate.weight": np.zeros(2)}
+    with pytest.raises(TaskError, match=r"fold0-repeat0 has layers .* explained: 'gate\.weight'"):
+        check_layers(task, replace(members[0], parameters=more))
+    less = {k: v for k, v in members[0].parameters.items() if k != "encoders.1.weight"}
+    with pytest.raises(TaskError, match=r"fold0-repeat0 lacks 'encoders\.1\.weight'"):
+        check_layers(task, replace(members[0], parameters=less))
 
 
 def by_hand(prizes: Prizes, target: int, size: int) -> float:

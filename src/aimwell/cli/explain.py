@@ -130,14 +130,14 @@ def modules(  # noqa: PLR0913, PLR0917  one option each
     with answer.reporting() as bars:
         from aimwell.errors import InputError
         from aimwell.explain.modules import shared_modules
-        from aimwell.pipeline.explain import best_of, explain_run
+        from aimwell.pipeline.explain import explain_run, targets_of
 
-        wanted = genes or best_of(folder, top)
-        found = explain_run(folder, wanted, jobs=jobs or 2, progress=bars)
-        if len({e.gene for e in found}) < least:
+        wanted = targets_of(folder, genes or [], top)
+        if len(wanted) < least:
             raise InputError(
-                f"an edge that {least} targets share needs as many targets; {len(found)} given"
+                f"an edge that {least} targets share needs as many targets; {len(wanted)} given"
             )
+        found = explain_run(folder, wanted, jobs=jobs or 2, progress=bars)
         bars.finish()
         table = shared_modules(found, least=least)
         symbols = {str(i): str(s) for e in found for i, s in e.nodes["symbol"].items()}

@@ -5,9 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from aimwell.errors import TaskError
+from aimwell.errors import TaskError, some
 from aimwell.models.member import Member
+from aimwell.models.task import TargetTask
 
+_NORM: Final = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 #: Parameters of two layers with linear encoders and fixed normalisation, and of nothing else.
 _POLYNOMIAL: Final = (
     "own.0",
@@ -16,11 +18,7 @@ _POLYNOMIAL: Final = (
     "through.1",
     "head.weight",
     "head.bias",
-    *(
-        f"norms.{layer}.{name}"
-        for layer in range(2)
-        for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    ),
+    *(f"norms.{layer}.{name}" for layer in range(2) for name in _NORM),
 )
 
 
@@ -39,6 +37,31 @@ def is_polynomial(members: Sequence[Member]) -> bool:
         if member.parameters["head.weight"].shape[1] != 3 * member.parameters["own.0"].shape[0]:
             return False
     return True
+
+
+def check_layers(task: TargetTask, member: Member) -> None:
+    """Refuse a network that this version does not know how to run.
+
+    Raises:
+        TaskError: A parameter of an unknown layer, or one that is missing, with its name.
+    """
+    needed = {f"encoders.{block}.weight" for block in range(len(task.blocks) + 1)}
+    needed |= {"head.weight", "head.bias"}
+    for layer in range(max(member.layers, 1)):
+        needed |= {f"own.{layer}", f"through.{layer}"}
+        needed |= {f"norms.{layer}.{name}" for name in _NORM}
+    known = needed | {f"attention.{layer}" for layer in range(member.layers)}
+    if found := sorted(set(member.parameters) - known):
+        raise TaskError(
+            f"the network {member.unit.name} has layers that cannot be explained: {some(found)}; "
+            "networks of aimwell have encoders, own, through, norms, attention and head; "
+            "aimwell.explain.explain_hetero explains others"
+        )
+    if missing := sorted(needed - set(member.parameters)):
+        raise TaskError(
+            f"the network {member.unit.name} lacks {some(missing)}: it was fitted to another graph "
+            "or cohort, or its file is damaged; run again"
+        )
 
 
 def check_finite(member: Member) -> None:

@@ -12,8 +12,8 @@ from aimwell.config import ExplainSettings
 from aimwell.explain.shares import score_shares
 from aimwell.explain.tables import TOP, strongest
 from aimwell.explain.targets import OneTarget, TargetExplainer
-from aimwell.models.task import TargetTask
 from aimwell.models.member import Member
+from aimwell.models.task import TargetTask
 
 #: What is told of an edge beside its attribution.
 EDGE: Final = ["source_id", "target_id", "relation", "evidence"]

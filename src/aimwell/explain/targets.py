@@ -15,8 +15,8 @@ from aimwell.explain.baselines import BASELINES, Baseline
 from aimwell.explain.captum_path import CaptumPath
 from aimwell.explain.explanation import Explanation, Faithfulness, Subgraph
 from aimwell.explain.faithfulness import Trial
-from aimwell.explain.preconditions import check_finite, is_polynomial
-from aimwell.explain.reach import Reach, Reaches
+from aimwell.explain.preconditions import check_finite, check_layers, is_polynomial
+from aimwell.explain.reach import Reach, Reaches, distinct
 from aimwell.explain.shares import score_shares
 from aimwell.explain.subgraph import Prizes, distinct_subgraphs
 from aimwell.explain.tables import KEPT, TOP, Tables, overlap, strongest
@@ -127,6 +127,7 @@ class TargetExplainer:
         if not mine:
             raise TaskError(f"no network was fitted without fold {fold}; fit it before explaining")
         for member in mine:
+            check_layers(self.task, member)
             check_finite(member)
         return sorted(mine, key=lambda member: member.unit.repeat)
 
@@ -240,11 +241,14 @@ class OneTarget:
         """
         kept = strongest(self.values, candidates)
         ends = self.tables.ends[:, self.rows[kept]]
-        local = np.unique(np.append(ends, self.position))
+        size = len(self.tables.ids)
+        local = distinct(size, ends.ravel(), np.array([self.position]))
+        place = np.empty(size, dtype=np.int64)
+        place[local] = np.arange(len(local))
         worth = np.zeros(len(local))
         genes = local < self.tables.n
         worth[genes] = self.nodes[local[genes]].sum(axis=1)
-        return Prizes(worth, np.searchsorted(local, ends), self.values[kept]), local
+        return Prizes(worth, place[ends], self.values[kept]), local
 
     def between(self, nodes: np.ndarray) -> np.ndarray:
         """Places of the edges between some nodes."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 TABLE: Final = "targets.tsv"
 #: What is written of every gene.
 EVERY_GENE, EVERY_EDGE = "all-genes.tsv", "all-genes-edges.parquet"
-#: Genes of one fold that a process explains in one go, where each takes ten milliseconds: what they
-#: share takes as long as some hundred.
-SUMMARY_BLOCK: Final = 1024
+#: Genes of one fold that a process explains in one go at most, where each takes ten milliseconds:
+#: what they share takes as long as some hundred.
+SUMMARY_BLOCK: Final = 2048
 
 
 def explain_run(
@@ -103,13 +104,21 @@ def explain_two(
     return one, two
 
 
-def best_of(folder: Path, number: int) -> list[str]:
-    """Give the HGNC ids of the best targets of a finished run.
+def targets_of(folder: Path, genes: Sequence[str], top: int) -> list[str]:
+    """Give the HGNC ids of genes of a finished run, or of its best where none is named.
+
+    Args:
+        folder: The run folder.
+        genes: Symbols or HGNC ids; a gene that is named twice counts once.
+        top: How many of the best.
 
     Raises:
         RunError: No finished run, or its table has changed.
+        InputError: A gene that the run did not rank.
     """
-    return _ranked(folder, read_manifest(folder)["outputs"])["hgnc_id"].tolist()[:number]
+    ranked = _ranked(folder, read_manifest(folder)["outputs"])
+    wanted = _resolve(genes, ranked, folder) if genes else ranked["hgnc_id"].tolist()[:top]
+    return list(dict.fromkeys(wanted))
 
 
 def explain_every_gene(
@@ -171,8 +180,9 @@ def _summaries(stages: "Stages") -> list[Path]:
     task, cache, settings = stages.task, stages.cache, stages.config.explain
     blocks = []
     for fold in sorted({*task.folds.tolist()}):
-        genes = task.genes[task.folds == fold].astype(str).tolist()
-        blocks += [genes[i : i + SUMMARY_BLOCK] for i in range(0, len(genes), SUMMARY_BLOCK)]
+        genes = task.genes[task.folds == fold].to_numpy(str)
+        parts = np.array_split(genes, -(-len(genes) // SUMMARY_BLOCK))
+        blocks += [part.tolist() for part in parts]
     keys = [content_hash([stages.keys.task, settings, "summary", block]) for block in blocks]
     todo = [(b, k) for b, k in zip(blocks, keys, strict=True) if not cache.has("summary", k)]
     if not todo:
