@@ -26,9 +26,9 @@ from aimwell.explain.reach import Reaches
 from aimwell.explain.tables import TOP, Tables, overlap, strongest
 from aimwell.explain.targets import TargetExplainer, explain_targets
 from aimwell.knowledge.labels import KnownTargets
+from aimwell.models.fitting import fit_member
 from aimwell.models.member import Unit
 from aimwell.models.task import TargetTask
-from aimwell.models.training import fit_member
 from aimwell.pipeline.workers import one_thread
 from aimwell.trust.variants import permute_known
 
@@ -169,7 +169,7 @@ def _agreement(first: Colon, second: Colon, genes: pd.Index) -> Iterator[Bar]:
 def mistaught(task: TargetTask, rng: np.random.Generator) -> TargetTask:
     """Give a task whose known targets are random genes with as many neighbours."""
     table = pd.DataFrame({"gene": task.genes[task.labels == 1]}).assign(
-        disease="", source="", date="", strength=1.0, detail=""
+        disease="permuted", source="permuted", date="", strength=1.0, detail=""
     )
     others = permute_known(task.graph, KnownTargets(table), None, rng).genes
     return replace(task, labels=task.genes.isin(others).astype(task.labels.dtype))

@@ -16,6 +16,7 @@ from aimwell.models.training import load_network
 
 Kind = tuple[str, str, str]
 KIND: Final[Kind] = ("gene", "interacts", "gene")
+NORM: Final = ("weight", "bias", "running_mean", "running_var")
 
 
 class _Conventional(nn.Module):
@@ -30,13 +31,15 @@ class _Conventional(nn.Module):
         self.encode = nn.Linear(width, hidden, bias=False)
         self.encode.weight.data = encoder
         self.layers = nn.ModuleList()
-        for own, through, norm in zip(network.own, network.through, network.norms, strict=True):
+        state = network.state_dict()
+        for number in range(len(network.own)):
             # BatchNorm at prediction is a gain and an offset, which belong to the layer before it
-            gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            norm = {k: state[f"norms.{number}.{k}"] for k in NORM}
+            gain = norm["weight"] / torch.sqrt(norm["running_var"] + 1e-5)
             layer = GraphConv(hidden, hidden)
-            layer.lin_root.weight.data = (own * gain).T.detach().clone()
-            layer.lin_rel.weight.data = (through[0] * gain).T.detach().clone()
-            layer.lin_rel.bias.data = (norm.bias - norm.running_mean * gain).detach().clone()
+            layer.lin_root.weight.data = (state[f"own.{number}"] * gain).T.clone()
+            layer.lin_rel.weight.data = (state[f"through.{number}"][0] * gain).T.clone()
+            layer.lin_rel.bias.data = norm["bias"] - norm["running_mean"] * gain
             self.layers.append(HeteroConv({KIND: layer}))
         self.head = network.head
 

@@ -156,4 +156,4 @@ def exact_value(prizes: Prizes, target: int, size: int) -> float:
         bounds=Bounds(0, np.concatenate([np.ones(n + e), np.full(2 * e, size)])),
         integrality=np.concatenate([np.ones(n + e), np.zeros(2 * e)]),
     )
-    return float(-found.fun)
+    return -float(found.fun or 0.0)
