@@ -9,6 +9,7 @@ import pandas as pd
 from aimwell.cohorts.evidence import Evidence
 from aimwell.explain.explanation import NOT_FAITHFUL, Faithfulness, Subgraph
 from aimwell.explain.shares import BIAS, INTERACTIONS, KNOWN, ROUNDING, SETS, START
+from aimwell.explain.tables import KNOWN_BLOCK
 from aimwell.knowledge.graph import GENE
 from aimwell.models.task import TargetTask
 
@@ -32,6 +33,7 @@ SIGNS: Final = {"activates": 1, "inhibits": -1, "induces": 1, "represses": -1}
 SPEAKING, AGREEING = 2, 0.75
 MUCH: Final = 0.5
 SOME: Final = 0.3
+MOST_NAMED: Final = 4
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def caveats_for(facts: Facts, faithfulness: Faithfulness | None) -> tuple[str, .
             f"{known:.0%} of it is guilt by association: it falls if the known targets around "
             f"{symbol} are the wrong company."
         )
+        said += _one_family(facts)
     bias = abs(shares[BIAS]) / whole
     if bias >= SOME:
         said.append(
@@ -155,6 +158,26 @@ def caveats_for(facts: Facts, faithfulness: Faithfulness | None) -> tuple[str, .
             f"The networks disagree: the score is {facts.score:.1f} ± {facts.spread:.1f} over them."
         )
     return tuple(said)
+
+
+def _one_family(facts: Facts) -> list[str]:
+    """Name the relatives that make most of the guilt by association: they are one finding."""
+    known = facts.task.genes[facts.task.labels == 1]
+    worth = facts.nodes[KNOWN_BLOCK].reindex(known).fillna(0.0) * np.sign(facts.explained())
+    worth = worth[worth > 0]
+    family = facts.task.families.reindex(worth.index)
+    sums = worth.groupby(family).sum()
+    if sums.empty or sums.max() < MUCH * worth.sum():
+        return []
+    relatives = worth[family == sums.idxmax()].sort_values(ascending=False)
+    if len(relatives) < 2:
+        return []
+    names = [facts.name(str(gene)) for gene in relatives.index]
+    shown = names if len(names) <= MOST_NAMED else [*names[:MOST_NAMED], "more"]
+    return [
+        f"{sums.max() / worth.sum():.0%} of what known targets add comes from one gene family "
+        f"({_list(shown)}): one finding, counted {len(names)} times."
+    ]
 
 
 def _strongest(facts: Facts) -> list[str]:
