@@ -71,12 +71,11 @@ def test_blocks_and_chunks_change_nothing(task, monkeypatch):  # noqa: F811
         assert_same(task, one, other, 1e-12)
 
 
-def test_a_graph_without_sets(monkeypatch):
-    monkeypatch.setattr("aimwell.bench.large_network.GENES", 300)
-    small = large_task(2000, sets=False)
+def test_a_graph_without_sets():
+    small = large_task(2000, sets=False, share=1 / 60)
     member = large_member(small, 8)
     path = SharedPath(small, [member], steps=STEPS)
-    targets = np.arange(0, 300, 29)
+    targets = np.arange(0, len(small.genes), 29)
     for target, one in zip(
         targets, DevicePath(small, [member], steps=STEPS).attribute(targets), strict=True
     ):

@@ -27,17 +27,18 @@ BENCHES: Final = (
     "planted",
     "training",
     "scale",
+    "gpu",
     "edges",
     "trust",
     "reliability",
 )
 #: Those that can be asked for a part, other tables or fewer networks.
-WITH_OPTIONS: Final = ("cancer-genes", "edges", "trust")
+WITH_OPTIONS: Final = ("cancer-genes", "edges", "gpu", "trust")
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What the benchmark ``cancer-genes`` can be asked for.
+    """What the benchmarks ``cancer-genes`` and ``gpu`` can be asked for.
 
     Attributes:
         task: Folder of the tables; empty takes the one below the data folder.
@@ -48,6 +49,8 @@ class BenchOptions:
         output: Folder for ``predictions.tsv``; empty writes none.
         unlabelled: Weight of the risk of unlabelled genes in the networks' loss.
         grouped: Measure on folds of whole gene families and complexes instead.
+        device: What ``gpu`` measures; empty takes the first GPU.
+        small: Measure ``gpu`` on a tiny graph, to see that it works.
     """
 
     task: str = ""
@@ -57,6 +60,8 @@ class BenchOptions:
     output: str = ""
     unlabelled: float = 0.0
     grouped: bool = False
+    device: str = ""
+    small: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def run_bench(name: str, data: str = "", options: BenchOptions | None = None) ->
     Args:
         name: One of ``BENCHES``.
         data: Folder of the public databases and cohorts, for those that need it.
-        options: Of the benchmark ``cancer-genes``.
+        options: Of the benchmarks that take any.
 
     Raises:
         ConfigError: An unknown name, or a benchmark that needs ``data`` without it.

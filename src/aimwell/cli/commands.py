@@ -236,7 +236,7 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         typer.Argument(
             metavar="[NAME]",
             help="One of demo, coad, attribution, graph, identifiers, harmonise, cancer-genes, "
-            "planted, training, scale, edges, trust, reliability.",
+            "planted, training, scale, gpu, edges, trust, reliability.",
         ),
     ] = "",
     data: Data = "",
@@ -261,6 +261,12 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         bool,
         typer.Option("--grouped", help="cancer-genes: on folds of whole families and complexes."),
     ] = False,
+    device: Annotated[
+        str, typer.Option("--device", metavar="WHERE", help="gpu: cuda, cuda:N or cpu.")
+    ] = "",
+    small: Annotated[
+        bool, typer.Option("--small", help="gpu: every part on a tiny graph.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -275,7 +281,9 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         from aimwell.cli import words
 
         options = BenchOptions(
-            task, graph, numbers(folds, "--folds"), 0, output, unlabelled, grouped
+            *(task, graph, numbers(folds, "--folds"), 0, output, unlabelled, grouped),
+            device=device,
+            small=small,
         )
         rows = []
         for one in [name] if name else BENCHES:
