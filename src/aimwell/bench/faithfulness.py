@@ -171,7 +171,7 @@ def mistaught(task: TargetTask, rng: np.random.Generator) -> TargetTask:
     table = pd.DataFrame({"gene": task.genes[task.labels == 1]}).assign(
         disease="permuted", source="permuted", date="", strength=1.0, detail=""
     )
-    others = permute_known(task.graph, KnownTargets(table), None, rng).genes
+    others = permute_known(task.graph, KnownTargets(table), None, rng)[0].genes
     return replace(task, labels=task.genes.isin(others).astype(task.labels.dtype))
 
 

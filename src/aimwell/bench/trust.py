@@ -176,7 +176,7 @@ def _world(
         )
     )
     if null == LABELS:
-        known = permute_known(graph, known, None, rng)
+        known, _ = permute_known(graph, known, None, rng)
     evidence, _ = harmonise(cohort, CONTRASTS)
     world = World(graph, evidence, known, None, MODEL.folds, seed, cohort, None, CONTRASTS)
     return world, made.truth

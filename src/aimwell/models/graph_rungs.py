@@ -21,11 +21,15 @@ HIDE: Final = 0.5
 
 
 @one_torch_thread()
-def graph_rungs(task: TargetTask) -> pd.DataFrame:
+def graph_rungs(task: TargetTask, epochs: int = EPOCHS) -> pd.DataFrame:
     """Score every gene by two-layer networks of PyG, each learned without the gene's fold.
 
     They see what the network sees (features, degree, known targets as a channel under masked-label
     training), but one relation: the distinct gene–gene pairs. Sets and directions they cannot tell.
+
+    Args:
+        task: Labels, folds, features and edges.
+        epochs: Steps of training.
 
     Returns:
         One column per name in ``GRAPH_RUNGS``, indexed by gene.
@@ -39,7 +43,7 @@ def graph_rungs(task: TargetTask) -> pd.DataFrame:
             test = task.folds == fold
             labels = np.where(test | task.withheld, 0, task.labels)
             training = ~test & ~task.withheld
-            scores = _fit(name, features, edges, labels, training, int(fold))
+            scores = _fit(name, features, edges, labels, training, int(fold), epochs)
             found[name][test] = scores[test]
     return pd.DataFrame(found, index=task.genes)
 
@@ -72,6 +76,7 @@ def _fit(
     labels: np.ndarray,
     training: np.ndarray,
     fold: int,
+    epochs: int,
 ) -> np.ndarray:
     """Learn known against unlabelled, both sides weighing the same; standardised log-odds."""
     known, rest = np.flatnonzero(labels), torch.from_numpy(training & (labels == 0))
@@ -80,7 +85,7 @@ def _fit(
         torch.manual_seed(fold)
         network = _Network(name, features.shape[1] + 1)
         optimiser = torch.optim.Adam(network.parameters(), lr=RATE, weight_decay=5e-4)
-        for _ in range(EPOCHS):
+        for _ in range(epochs):
             hidden = rng.permutation(known)[: max(round(HIDE * len(known)), 1)]
             visible = labels.astype(bool)
             visible[hidden] = False

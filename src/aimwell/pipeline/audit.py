@@ -16,12 +16,12 @@ from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.explain import restore
 from aimwell.pipeline.keys import input_digests
 from aimwell.pipeline.manifest import read_manifest
-from aimwell.pipeline.outputs import KEPT, quality_of, write_outputs
+from aimwell.pipeline.outputs import KEPT, beats_ladder, quality_of, write_outputs
 from aimwell.pipeline.progress import Progress, Silent
 from aimwell.pipeline.run import STAGES, hold
 from aimwell.pipeline.stages import Stages
 from aimwell.pipeline.workers import in_processes, one_thread
-from aimwell.pipeline.worlds import STAGE, read_scored, refuse_without_labels, score_and_keep
+from aimwell.pipeline.worlds import STAGE, read_scored, score_and_keep
 from aimwell.provenance import content_hash, sha256_of, to_plain
 from aimwell.trust import variants as kinds
 from aimwell.trust.audit import (
@@ -113,7 +113,6 @@ def audit_run(
         config, no_data = _with_data(config, folder, dict(manifest["files"]), request)
         stages = Stages(config, keys, StageCache(folder / STAGES), tell)
         stages.read()
-        refuse_without_labels(stages)
         stages.fit()
         work = _Work(stages, request, no_data)
         audit = work.audit(other)
@@ -145,7 +144,9 @@ class _Work:
         tables: dict[str, pd.DataFrame] = {}
         leaked = ""
         with one_thread():
-            if self.request.wants("leakage"):
+            if self.request.wants("leakage") and not self.learned:
+                self.skipped["leakage"] = "no label was learned from, so none can have leaked"
+            elif self.request.wants("leakage"):
                 found = self._leakage()
                 checks += found
                 leaked = " ".join(f"{c.meaning}." for c in seen_labels(found))
@@ -162,12 +163,14 @@ class _Work:
             found, intervals = self._stability(scores, base, drawn)
             checks += found
             genes = genes.join(intervals)
-            if self.request.wants("layers") and task.labels.any():
+            if self.request.wants("layers"):
                 tables["layers"] = left_out(task, base, drawn, self.settings.top)
                 checks += layer_checks(tables["layers"])
             if self.request.wants("transfer"):
                 checks += self._transfer(scores, other)
-            if self.request.wants("calibration"):
+            if self.request.wants("calibration") and not task.labels.any():
+                self.skipped["calibration"] = "there is no known target to calibrate by"
+            elif self.request.wants("calibration"):
                 checks += self._calibration(scores, genes, tables)
             if self.request.wants("sanity"):
                 checks += self._sanity(scores)
@@ -182,6 +185,12 @@ class _Work:
             RULES,
             {"parts": [p for p in PARTS if self.request.wants(p)], **to_plain(self.settings)},
         )
+
+    @property
+    def learned(self) -> bool:
+        """Whether the run learned from known targets; else they only check it."""
+        none = self.stages.config.model.objective == "none"
+        return self.stages.known is not None and not none
 
     @property
     def seeds(self) -> int:
@@ -242,6 +251,8 @@ class _Work:
         if self.request.wants("nulls"):
             self._rewirable()
             draws(kinds.EDGES, settings.rewires, "rewires")
+            if not self.learned:
+                self.skipped[kinds.LABELS] = "nothing was learned from known targets"
             draws(kinds.LABELS, settings.label_permutations, "label_permutations")
             draws(kinds.SAMPLES, settings.sample_permutations, "sample_permutations")
         if self.request.wants("stability"):
@@ -269,7 +280,7 @@ class _Work:
             self.skipped[kinds.EDGES] = "no relation of the graph can be rewired"
 
     def _leakage(self) -> list[Check]:
-        assert self.stages.known is not None  # a run without is refused at the door
+        assert self.stages.known is not None  # asked only where something was learned from them
         table = self.stages.known.table
         dates = table.groupby("gene")["date"].min() if "date" in table else None
         return check_leakage(
@@ -371,13 +382,12 @@ class _Work:
 
     def _tiers(self, genes: pd.DataFrame, leaked: str, audited: Audited) -> None:
         stages = self.stages
-        metrics = stages.ranking.metrics["average_precision"]
         table = genes[["rank_high"]].assign(null_p=genes.get("null_p", np.nan))
         tiers = assign_tiers(
             table,
             stages.evidence,
             quality_of(stages, leaked),
-            beats_ladder=bool(metrics.idxmax() == metrics.index[0]),
+            beats_ladder=beats_ladder(stages.ranking),
             audited=audited if len(audited.p.columns) else None,
         )
         genes.insert(0, "tier", tiers["tier"])

@@ -36,6 +36,7 @@ from aimwell.trust.checks import check_ranking, layer_checks, leak_check, recove
 from aimwell.trust.tiers import TARGET_COLUMNS, Quality, assign_tiers
 
 if TYPE_CHECKING:
+    from aimwell.models.ranking import Ranking
     from aimwell.models.task import TargetTask
     from aimwell.pipeline.stages import Stages
     from aimwell.trust.audit import Audit
@@ -221,13 +222,16 @@ def targets_trust(stages: "Stages", audit: "Audit | None") -> pd.DataFrame:
     """Give every target its tier: that of the audit, or one by what a run itself can tell."""
     if audit is not None:
         return audit.genes[[c for c in TARGET_COLUMNS if c in audit.genes]]
-    metrics = stages.ranking.metrics
-    beats = False  # without known targets nothing says so
-    if len(metrics):
-        precision = metrics["average_precision"]
-        beats = bool(precision[NETWORK] > precision.drop(NETWORK).max())
-    table = stages.ranking.table
+    table, beats = stages.ranking.table, beats_ladder(stages.ranking)
     return assign_tiers(table, stages.evidence, quality_of(stages), beats_ladder=beats)
+
+
+def beats_ladder(ranking: "Ranking") -> bool:
+    """Whether the network ranks known targets earlier than every baseline."""
+    if ranking.metrics.empty:
+        return False  # without known targets nothing says so
+    precision = ranking.metrics["average_precision"]
+    return bool(precision[NETWORK] > precision.drop(NETWORK).max())
 
 
 def quality_of(stages: "Stages", leaks: str = "") -> Quality:

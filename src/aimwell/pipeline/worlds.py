@@ -11,7 +11,7 @@ import numpy as np
 from aimwell.cohorts.reading import read_cohort
 from aimwell.cohorts.ready_tables import read_ready_tables
 from aimwell.config import AuditSettings, RunConfig
-from aimwell.errors import AimwellError, RunError
+from aimwell.errors import AimwellError
 from aimwell.knowledge.build import identifier_table
 from aimwell.knowledge.store import read_graph
 from aimwell.pipeline.cache import StageCache
@@ -25,20 +25,6 @@ from aimwell.trust.variants import Scored, Variant, World, score_variant
 STAGE = "audit"
 
 
-def refuse_without_labels(stages: Stages) -> None:
-    """Refuse a run that learned from no known target.
-
-    Raises:
-        RunError: It has none, or does not use them.
-    """
-    if stages.known is None or stages.config.model.objective == "none":
-        raise RunError(
-            "an audit asks how known targets are found, and this run learned from none "
-            "(model.objective = 'none'); its check 'held_out_evidence' says what the graph tells "
-            "about the cohort"
-        )
-
-
 def world_of(stages: Stages, *, measured: bool) -> World:
     """Collect what a run was made of.
 
@@ -47,8 +33,6 @@ def world_of(stages: Stages, *, measured: bool) -> World:
         measured: Read the measurements too, from ``run.data``.
     """
     config = stages.config
-    refuse_without_labels(stages)
-    assert stages.known is not None
     withheld = stages.check.genes if stages.check else None
     cohort = ready = None
     if measured:

@@ -244,15 +244,23 @@ def left_out(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+def _adds_in_words(row: "pd.Series[Any]") -> str:
+    moved = (
+        f"{row['top_overlap']:.0%} of the top stay, their ranks move by "
+        f"{row['median_rank_change']:.0f} (median)"
+    )
+    if not np.isfinite(row["adds_auroc"]):
+        return f"without known targets nothing says what it adds in accuracy; {moved}"
+    return f"average precision with it minus without it; AUROC {row['adds_auroc']:+.3f}, {moved}"
+
+
 def layer_checks(table: pd.DataFrame) -> list[Check]:
     """Turn what each layer adds into checks that inform."""
     return [
         Check(
             f"adds: {row['kind']} {row['left_out']}",
-            float(row["adds_average_precision"]),
-            meaning=f"average precision with it minus without it; AUROC "
-            f"{row['adds_auroc']:+.3f}, {row['top_overlap']:.0%} of the top stay, their ranks move "
-            f"by {row['median_rank_change']:.0f} (median)",
+            float(added) if np.isfinite(added := row["adds_average_precision"]) else None,
+            meaning=_adds_in_words(row),
             group="layers",
         )
         for _, row in table.iterrows()

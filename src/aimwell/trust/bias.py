@@ -32,6 +32,8 @@ def check_bias(task: TargetTask, ranking: Ranking, scores: np.ndarray) -> list[C
     free = kept & ~known
     checks = []
     for name, equal in (("degree", degree), ("annotation", annotation)):
+        if not known.any():
+            break
         area = matched_auroc(known[kept], scores[kept], equal[kept])
         low, high = matched_interval(known[kept], scores[kept], equal[kept])
         passed = None if np.isnan(area) else bool(low > 0.5)
@@ -60,6 +62,8 @@ def check_bias(task: TargetTask, ranking: Ranking, scores: np.ndarray) -> list[C
                 group=GROUP,
             )
         )
+    if not known.any():
+        return checks
     return [*checks, *_popularity(ranking), *_without_degree(task, scores)]
 
 

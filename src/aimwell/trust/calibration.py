@@ -189,7 +189,8 @@ def check_calibration(
     known = task.labels.astype(bool)
     found = calibrate(scores[kept], known[kept], task.folds[kept], share_known)
     value, low, high = found.ece
-    checks = [
+    checks = _given(task, scores) if task.negatives is not None else []
+    checks += [
         Check(
             "expected_calibration_error",
             value,
@@ -218,6 +219,28 @@ def check_calibration(
         found.ece,
     )
     return whole, checks
+
+
+def _given(task: TargetTask, scores: np.ndarray) -> list[Check]:
+    """Calibrate known targets against the given negatives alone: there nothing is unlabelled."""
+    assert task.negatives is not None
+    known = task.labels.astype(bool)
+    labelled = (known | task.negatives) & ~task.withheld
+    found = calibrate(scores[labelled], known[labelled], task.folds[labelled], 1.0)
+    value, low, high = found.ece
+    return [
+        Check(
+            "calibration_error_among_given",
+            value,
+            f"<= {LARGEST_ERROR}",
+            value <= LARGEST_ERROR,
+            f"mean gap between the predicted and the observed share of known targets among them "
+            f"and the {int(task.negatives.sum())} given negatives, out of fold; few labels make it "
+            "large by chance alone, see its interval",
+            (low, high),
+            GROUP,
+        )
+    ]
 
 
 def _curve(scores: np.ndarray, truth: np.ndarray):  # type: ignore[no-untyped-def]

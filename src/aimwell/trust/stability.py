@@ -174,7 +174,7 @@ def left_out_table(
     Args:
         base: Scores with everything, from as many networks as the variants, shape ``(n,)``.
         variants: What was left out → scores without it, shape ``(n,)``.
-        known: True for known targets, shape ``(n,)``.
+        known: True for known targets, shape ``(n,)``; without any, accuracy is NaN.
         k: Size of the top.
 
     Returns:
@@ -184,12 +184,13 @@ def left_out_table(
     """
     from aimwell.models.accuracy import accuracy
 
-    precision, area = accuracy(known, base)
+    nothing = (float("nan"), float("nan"))
+    precision, area = accuracy(known, base) if known.any() else nothing
     first = ranks_of(base)
     k = min(k, max(len(base) // 10, 1))
     rows = []
     for name, scores in variants.items():
-        without = accuracy(known, scores)
+        without = accuracy(known, scores) if known.any() else nothing
         ranks = ranks_of(scores)
         top = first <= k
         rows.append(

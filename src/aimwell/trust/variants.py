@@ -59,7 +59,7 @@ class World:
     Attributes:
         graph: Without what leaks.
         evidence: As measured, before genes of the graph were added.
-        known: Known targets.
+        known: Known targets; None where there are none.
         withheld: Targets kept out of the run.
         folds, seed: Of the run.
         cohort, ready, contrasts: The measurements, where they are at hand.
@@ -69,7 +69,7 @@ class World:
 
     graph: TargetGraph
     evidence: Evidence
-    known: KnownTargets
+    known: KnownTargets | None
     withheld: pd.Index | None
     folds: int
     seed: int
@@ -103,6 +103,7 @@ def build_variant(world: World, variant: Variant, settings: AuditSettings) -> Ta
     draw = [world.seed, int(content_hash(variant.kind)[:8], 16), variant.number]
     rng = np.random.default_rng(draw)
     graph, evidence, known = world.graph, world.evidence, world.known
+    negatives = world.negatives
     if variant.kind == EDGES:
         graph, _ = rewire_graph(graph, rng, settings.swaps)
     elif variant.kind == THINNED:
@@ -112,7 +113,9 @@ def build_variant(world: World, variant: Variant, settings: AuditSettings) -> Ta
     elif variant.kind == SOURCE:
         graph = without_source(graph, variant.what)
     elif variant.kind == LABELS:
-        known = permute_known(graph, known, world.withheld, rng)
+        if known is None:
+            raise TaskError("there are no known targets to permute")
+        known, negatives = permute_known(graph, known, world.withheld, rng, negatives)
     elif variant.kind == LAYER:
         evidence = without_layer(evidence, variant.what)
     elif variant.kind in MEASURED:
@@ -126,7 +129,7 @@ def build_variant(world: World, variant: Variant, settings: AuditSettings) -> Ta
         seed=world.seed,
         withheld=world.withheld,
         settings=world.model,
-        negatives=world.negatives,
+        negatives=negatives,
         given_folds=world.given_folds,
     )
 
@@ -173,17 +176,27 @@ def permute_known(
     known: KnownTargets,
     withheld: pd.Index | None,
     rng: np.random.Generator,
-) -> KnownTargets:
+    negatives: pd.Index | None = None,
+) -> tuple[KnownTargets, pd.Index | None]:
     """Replace every known target by a random gene with about as many neighbours.
+
+    Where negatives are given, known targets and negatives exchange their labels: other genes stay
+    without one.
 
     Args:
         graph: Its genes are those that a known target may become.
         known: Targets outside the graph stay as they are.
         withheld: Genes that cannot become known targets.
         rng: Draws the genes.
+        negatives: Genes given as no targets.
+
+    Returns:
+        Both anew.
     """
     degree = graph.degree().sort_index()
     free = degree.index if withheld is None else degree.index.difference(withheld)
+    if negatives is not None:
+        free = free[free.isin(negatives) | free.isin(known.genes)]
     place = degree[free].rank(method="first").to_numpy() - 1
     stratum = (place * STRATA / len(free)).astype(int)
     becomes: dict[str, str] = {}
@@ -192,7 +205,11 @@ def permute_known(
         inside = members[members.isin(known.genes)]
         becomes |= dict(zip(inside, rng.choice(members, len(inside), replace=False), strict=True))
     table = known.table[~known.table["gene"].isin(() if withheld is None else withheld)]
-    return replace(known, table=table.assign(gene=table["gene"].map(lambda g: becomes.get(g, g))))
+    again = replace(known, table=table.assign(gene=table["gene"].map(lambda g: becomes.get(g, g))))
+    if negatives is not None:
+        outside = negatives.difference(free)
+        negatives = free.difference(pd.Index(list(becomes.values()))).union(outside)
+    return again, negatives
 
 
 def without_layer(evidence: Evidence, name: str) -> Evidence:
