@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from aimwell.config import RunConfig, config_from
-from aimwell.errors import TaskError
+from aimwell.errors import ConfigError, TaskError
 from aimwell.knowledge.labels import KnownTargets
 from aimwell.knowledge.sources.starter import read_starter_graph
+from aimwell.models import ladder as rungs
 from aimwell.models.graph_rungs import GRAPH_RUNGS, graph_rungs
-from aimwell.models.ladder import ladder
 from aimwell.models.task import TargetTask
 from aimwell.pipeline.audit import AuditRequest, audit_run
 from aimwell.pipeline.run import run
@@ -21,6 +21,12 @@ from aimwell.trust.calibration import check_calibration
 from aimwell.trust.variants import permute_known
 
 NEGATIVES = 40
+
+
+@pytest.fixture(autouse=True)
+def quick_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boosting and perceptrons take most of the time and are tested elsewhere."""
+    monkeypatch.setattr(rungs, "learned", lambda _model, _columns, labels, _rows: labels * 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +88,26 @@ def test_a_run_with_given_negatives_is_ranked_and_audited(cohort, tmp_path):
     assert {"null_p_edges", "null_p_labels", "null_p_samples"} <= set(found.genes.columns)
 
 
+def test_both_tracks_stand_side_by_side_and_the_run_ranks_by_the_lean_one(cohort, tmp_path):
+    config = config_of(cohort, tmp_path / "run", "supervised", compare_tracks=True)
+    done = run(config)
+    table = pd.DataFrame(done.checks()["tracks"]).set_index(["track", "scorer"])
+    metrics = pd.DataFrame(done.checks()["ladder"]).set_index("index")["average_precision"]
+    precision = table["average_precision"]
+    assert precision["lean", "network"] == metrics["network"]
+    name = "regression: evidence, degree, neighbour labels"
+    assert precision["lean", name] == metrics[name]
+    assert precision["counts alone", "study intensity"] == metrics["study intensity"]
+    assert precision["full", "network"] != precision["lean", "network"]
+    assert precision["full", name] != precision["lean", name]
+    (check,) = [c for c in done.checks()["checks"] if c["name"] == "study_intensity_adds"]
+    assert check["value"] == pytest.approx(
+        precision["full", "network"] - precision["lean", "network"]
+    )
+    with pytest.raises(ConfigError, match="compare_tracks"):
+        config_of(cohort, tmp_path / "run", "none", compare_tracks=True)
+
+
 def test_a_run_without_labels_is_audited_for_what_needs_none(cohort, tmp_path):
     done = run(config_of(cohort, tmp_path / "run", "none"))
     found = audit_run(done.folder, AuditRequest(data=str(cohort), jobs=1))
@@ -138,12 +164,10 @@ def test_networks_of_pyg_find_what_their_neighbours_tell_and_never_see_the_fold(
 
 def test_the_full_ladder_has_every_rung(starter_task: TargetTask, monkeypatch):
     from aimwell.models import graph_rungs as module
-    from aimwell.models import ladder as rungs
 
-    monkeypatch.setattr(rungs, "learned", lambda _model, _columns, labels, _rows: labels * 0.0)
     whole = module.graph_rungs
     monkeypatch.setattr(module, "graph_rungs", lambda task: whole(task, epochs=1))
-    assert list(ladder(starter_task, full=True).columns)[-3:] == list(GRAPH_RUNGS)
+    assert list(rungs.ladder(starter_task, full=True).columns)[-3:] == list(GRAPH_RUNGS)
 
 
 def test_calibration_among_given_labels_sees_a_score_that_says_nothing(starter_task: TargetTask):

@@ -27,6 +27,11 @@ def check_objective(config: RunConfig, where: str) -> None:
             f"{where}: model.folds_by = '{model.folds_by}' orders known targets, which "
             "model.objective = 'none' does not learn from; use 'family', 'complex' or 'given'"
         )
+    if model.objective == "none" and model.compare_tracks:
+        raise ConfigError(
+            f"{where}: model.compare_tracks asks how well known targets are found, which "
+            "model.objective = 'none' does not learn from; leave it out"
+        )
     special = [
         name
         for name, on in (

@@ -31,7 +31,8 @@ class ModelSettings:
     as weak negatives, each side weighing the same, ``non_negative`` by the risk of Kiryo (2017)
     with a share ``prior`` of hidden targets (0 estimates it), ``ranking`` by pairs. ``folds_by``
     says what keeps genes together, or, with ``folds_file``, that folds are given. ``fusion`` is
-    how layers come together. ``early_stopping`` is the number of checks without progress after
+    how layers come together. ``compare_tracks`` measures the network with features that count how
+    well a gene is studied, too. ``early_stopping`` is the number of checks without progress after
     which training stops, on an inner split of the training genes; 0 trains for all epochs.
     """
 
@@ -43,6 +44,7 @@ class ModelSettings:
     folds_file: str = ""
     fusion: str = "intermediate"
     compare_fusion: bool = False
+    compare_tracks: bool = False
     layers: int = 2
     convolution: str = "sum"
     ladder: str = "standard"

@@ -32,7 +32,7 @@ from aimwell.reports.data import ReportData
 from aimwell.reports.export import write_explanation, write_targets
 from aimwell.reports.layer_tables import ACTIVITY, DISCORDANCE, discordance_table, write_tsv
 from aimwell.reports.page import write_report
-from aimwell.trust.checks import check_ranking, layer_checks, leak_check, recovered
+from aimwell.trust.checks import check_ranking, layer_checks, leak_check, recovered, track_checks
 from aimwell.trust.tiers import TARGET_COLUMNS, Quality, assign_tiers
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def _write_all(
         leak_check(stages.leaks, allowed=config.allow_leak),
         *check_ranking(stages.task, ranking, stages.evidence, stages.explanations),
         *layer_checks(stages.layers),
+        *track_checks(stages.tracks),
         *(audit.checks if audit else ()),
     ]
     trust = targets_trust(stages, audit)
@@ -174,6 +175,7 @@ def _write_all(
             "independent": independent,
             "layers": stages.layers,
             "fusion": stages.fusions,
+            "tracks": stages.tracks,
         },
     )
     paths.append(folder / "checks.json")

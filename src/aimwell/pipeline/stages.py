@@ -34,6 +34,7 @@ from aimwell.models.member import Member, Unit, member_units
 from aimwell.models.memory import require_memory
 from aimwell.models.ranking import NETWORK, Ranking, rank_genes
 from aimwell.models.task import TargetTask, build_task
+from aimwell.models.tracks import FULL, LEAN, full_track, track_table
 from aimwell.pipeline import outputs, tables
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.devices import PROCESSOR, DeviceFits, kind_of
@@ -92,6 +93,7 @@ class Stages:
     ranking: Ranking
     layers: pd.DataFrame
     fusions: pd.DataFrame
+    tracks: pd.DataFrame
     explanations: list[Explanation]
 
     def __init__(
@@ -206,6 +208,7 @@ class Stages:
             )
         self.keep()
         self.fusions = self._fusions(rungs) if model.compare_fusion else pd.DataFrame()
+        self.tracks = self._tracks(rungs) if model.compare_tracks else pd.DataFrame()
 
     def _fit_missing(self, todo: Sequence[tuple[Unit, str]]) -> None:
         model, seed = self.config.model, self.config.run.seed
@@ -276,6 +279,29 @@ class Stages:
                 measured = rank_genes(self.task, members, rungs).metrics.loc[NETWORK]
             rows.append({"fusion": name, **measured.to_dict()})
         return pd.DataFrame(rows)
+
+    def _tracks(self, rungs: pd.DataFrame) -> pd.DataFrame:
+        """Measure the network with features of study intensity beside, one network a fold."""
+        model, seed = self.config.model, self.config.run.seed
+        units = [u for u in self._units() if u.repeat == 0]
+        whole = content_hash([self.keys.task, FULL])
+        keys = {u: content_hash([whole, u]) for u in units}
+        todo = [(u, k) for u, k in keys.items() if not self.cache.has("member", k)]
+        if todo:
+            self.progress.start("comparing tracks", len(todo))
+            task = full_track(self.task)
+            shared = share_task(self.cache, whole, task, self.evidence).resolve()
+            calls = [(shared, u, k, model, seed, self.cache.folder.resolve()) for u, k in todo]
+            names = [f"the fit {u.name} of the full track" for u, _ in todo]
+            for _ in self._run(fit_and_keep, calls, names):
+                self.progress.advance()
+            shutil.rmtree(shared, ignore_errors=True)
+        fitted = {
+            LEAN: [m for m in self.members if m.unit.repeat == 0],
+            FULL: [load_member(self.cache, k) for k in keys.values()],
+        }
+        with one_thread():
+            return track_table(self.task, fitted, rungs)
 
     def _units(self) -> list[Unit]:
         dealt = self.task.dealt

@@ -14,6 +14,7 @@ from aimwell.knowledge.leaks import leak_stain
 from aimwell.models.ranking import NETWORK, Ranking
 from aimwell.models.surroundings import evidence_strength
 from aimwell.models.task import TargetTask
+from aimwell.models.tracks import COUNTS, FULL, LEAN
 from aimwell.trust.check import Check
 
 
@@ -60,6 +61,30 @@ def layer_checks(layers: pd.DataFrame) -> list[Check]:
             group="stability",
         )
         for kind, rho in zip(layers["without"], layers["rank_correlation"], strict=True)
+    ]
+
+
+def track_checks(tracks: pd.DataFrame) -> list[Check]:
+    """Say what features that count how well a gene is studied would add.
+
+    Args:
+        tracks: Of ``track_table``; may be empty.
+    """
+    if tracks.empty:
+        return []
+    table = tracks.set_index(["track", "scorer"])["average_precision"]
+    network = {track: float(table[track, NETWORK]) for track in (LEAN, FULL)}
+    counts = float(table[COUNTS].iloc[0])
+    return [
+        Check(
+            "study_intensity_adds",
+            network[FULL] - network[LEAN],
+            meaning=f"average precision of the network with features that count how well a gene "
+            f"is studied ({FULL} track, {network[FULL]:.3f}) minus without ({LEAN} track, "
+            f"{network[LEAN]:.3f}, one network a fold); counts alone reach {counts:.3f}. The run "
+            "ranks by the lean track",
+            group="bias",
+        )
     ]
 
 
