@@ -160,6 +160,7 @@ def test_main_effects_of_an_interaction_are_no_confounding(sheet):
 def test_numbers_are_groups_where_the_formula_says_so(values, sheet):
     plates = sheet.assign(plate=np.arange(len(sheet)) // 5 + 1.0)
     design = build_design(plates, plates.index, asked("~ factor(plate) + arm", "arm[b]"))
+    assert design.group_names == ("arm = 'a' or 'c'", "arm = 'b'")
     assert {"plate[2]", "plate[3]", "plate[4]"} <= set(design.matrix.columns)
     slope = build_design(plates, plates.index, asked("~ plate + arm", "arm[b]"))
     assert "plate" in slope.matrix.columns

@@ -201,3 +201,26 @@ def starter_task() -> TargetTask:
 def test_known_targets_that_are_negatives_too_are_refused(starter_task: TargetTask):
     with pytest.raises(TaskError, match="known targets and negatives"):
         replace(starter_task, negatives=starter_task.labels == 1)
+
+
+def test_every_cohort_is_left_out_with_all_of_its_contrasts(cohort, tmp_path):
+    sheet = pd.read_csv(cohort / "samples.tsv", sep="\t")
+    first = sorted(set(sheet["subject"]))[:3]
+    sheet["cohort"] = np.where(sheet["subject"].isin(first), "A", "B")
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in cohort.glob("*.t*"):
+        (data / path.name).write_bytes(path.read_bytes())
+    sheet.to_csv(data / "samples.tsv", sep="\t", index=False)
+    config = config_of(data, tmp_path / "run", "none")
+    (whole,) = config.contrasts
+    parts = tuple(
+        replace(whole, name=f"rna_{name}", batch="", where={"cohort": name}) for name in "AB"
+    )
+    done = run(replace(config, contrasts=parts))
+    found = audit_run(done.folder, AuditRequest(("layers",), data=str(data), jobs=1))
+    table = found.layers.set_index(["kind", "left_out"])["rank_correlation"]
+    assert {("contrasts of", "cohort = A"), ("contrasts of", "cohort = B")} <= set(table.index)
+    for name in "AB":
+        alone = table["layer", f"rna_{name}"]
+        assert table["contrasts of", f"cohort = {name}"] == pytest.approx(alone)

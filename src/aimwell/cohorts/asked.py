@@ -149,6 +149,12 @@ def _formula(sheet: pd.DataFrame, contrast: ContrastSettings) -> Asked:
     rest = [c for c in matrix if c not in model.tested and c not in kin]
     tested = matrix[list(model.tested)]
     groups, names = _patterns(tested)
+    if len(asked) == 1 and numbers_of(coded[asked[0]]) is None:
+        levels = coded[asked[0]].groupby(groups).unique()
+        names = tuple(
+            f"{asked[0]} = {' or '.join(repr(str(level)) for level in sorted(found))}"
+            for found in levels
+        )
     return Asked(tested, matrix[kin], groups, names, scale, matrix[rest])
 
 

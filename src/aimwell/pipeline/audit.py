@@ -262,6 +262,9 @@ class _Work:
         if self.request.wants("layers"):
             layers = [*self.stages.measured.blocks, *self.stages.measured.features]
             wanted += [Variant(kinds.LAYER, 0, name) for name in sorted(layers)]
+            for what, inside in kinds.contrast_groups(self.stages.config.contrasts).items():
+                if set(layers) - set(inside):  # something must be left to rank by
+                    wanted.append(Variant(kinds.GROUP, 0, what))
             names = sorted(r.name for r in (*graph.gene_relations(), *graph.set_relations()))
             wanted += [Variant(kinds.RELATION, 0, name) for name in names]
             sources = edge_sources(graph)

@@ -48,7 +48,8 @@ def _data(report: ReportData) -> str:
             adjusted = [f"the other terms of {settings['formula']}"]
         sizes = [design.get("n_case"), design.get("n_control")]
         compared = " against ".join(map(str, sizes))
-        if settings.get("test") == "any":  # several levels, which the notes name
+        several = any(str(n).startswith("any difference") for n in design.get("notes") or ())
+        if several:  # of several levels, which the notes name
             compared = str(sum(int(size or 0) for size in sizes))
         text = f"{report.label_of(name)} ({compared}"
         text += f" samples, {pairs} pairs" if pairs else " samples"

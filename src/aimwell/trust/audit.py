@@ -24,6 +24,7 @@ from aimwell.trust.tiers import RANKING_P, Audited
 from aimwell.trust.variants import (
     AGAIN,
     EDGES,
+    GROUP,
     LABELS,
     LAYER,
     NULLS,
@@ -235,7 +236,7 @@ def left_out(
     """Say what each layer, relation and source adds; see ``left_out_table``."""
     kept = ~task.withheld
     parts = []
-    for kind in (LAYER, RELATION, SOURCE):
+    for kind in (LAYER, GROUP, RELATION, SOURCE):
         found = {v.what: s.scores[kept] for v, s in drawn.items() if v.kind == kind}
         if found:
             table = left_out_table(base[kept], found, task.labels[kept].astype(bool), k)

@@ -30,6 +30,7 @@ THINNED: Final = "edges left out"
 LAYER: Final = "without layer"
 RELATION: Final = "without relation"
 SOURCE: Final = "without source"
+GROUP: Final = "without contrasts of"
 AGAIN: Final = "other random numbers"
 #: Kinds that need the measurements of the cohort.
 MEASURED: Final = (SAMPLES, SUBJECTS)
@@ -118,6 +119,9 @@ def build_variant(world: World, variant: Variant, settings: AuditSettings) -> Ta
         known, negatives = permute_known(graph, known, world.withheld, rng, negatives)
     elif variant.kind == LAYER:
         evidence = without_layer(evidence, variant.what)
+    elif variant.kind == GROUP:
+        for name in contrast_groups(world.contrasts)[variant.what]:
+            evidence = without_layer(evidence, name)
     elif variant.kind in MEASURED:
         change = permute_samples if variant.kind == SAMPLES else bootstrap_samples
         evidence = _measured_again(world, change(_cohort(world), world.contrasts, rng))
@@ -225,6 +229,25 @@ def without_layer(evidence: Evidence, name: str) -> Evidence:
         blocks={n: b for n, b in evidence.blocks.items() if n != name},
         features={n: t for n, t in evidence.features.items() if n != name},
     )
+
+
+def contrast_groups(contrasts: Sequence[ContrastSettings]) -> dict[str, tuple[str, ...]]:
+    """Group contrasts by what they are restricted to, such as the cohort that they were made in.
+
+    A column of ``where`` counts if contrasts have different values of it: then each value can be
+    left out with all of its contrasts.
+
+    Example:
+        >>> pair = [ContrastSettings(c, "rna", where={"cohort": c}) for c in ("a", "b")]
+        >>> contrast_groups([*pair, ContrastSettings("b2", "protein", where={"cohort": "b"})])
+        {'cohort = a': ('a',), 'cohort = b': ('b', 'b2')}
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for contrast in contrasts:
+        for column, value in contrast.where.items():
+            found.setdefault((column, value), []).append(contrast.name)
+    several = {c for c, _ in found if len({v for k, v in found if k == c}) > 1}
+    return {f"{c} = {v}": tuple(n) for (c, v), n in sorted(found.items()) if c in several}
 
 
 def _cohort(world: World) -> Cohort:
