@@ -171,6 +171,16 @@ def test_probabilities_hold_for_known_targets_and_nearly_for_hidden_ones() -> No
     assert np.corrcoef(found.probability, target)[0, 1] > 0.5
 
 
+def test_a_score_far_above_all_others_is_worth_what_the_highest_are() -> None:
+    scores, _, known = hidden_targets(12)
+    far = int(np.argmax(scores))
+    raised = scores.copy()
+    raised[far] += 100
+    folds = np.arange(len(scores)) % 5
+    one, other = (calibrate(s, known, folds).named for s in (scores, raised))
+    assert other[far] == one[far] == other.max()
+
+
 def test_a_spoilt_calibration_is_seen() -> None:
     scores, _, known = hidden_targets(9)
     found = calibrate(scores, known, np.arange(len(scores)) % 5)

@@ -24,6 +24,8 @@ BINS: Final = 10
 #: Known targets from which on the scores say how many there are, and what is assumed below.
 ENOUGH: Final = 200
 ASSUMED: Final = 0.5
+#: Genes that a curve rests on at its upper end; above them it is level.
+TAIL: Final = 20
 #: The error of a calibration that a reader may ignore.
 LARGEST_ERROR: Final = 0.02
 _Numbers = npt.NDArray[np.float64]
@@ -55,7 +57,8 @@ def calibrate(
 ) -> Calibration:
     """Turn scores into probabilities; no gene takes part in the calibration of its own.
 
-    A logistic curve with one bend is fitted on the other folds. If known targets are a random part
+    A logistic curve with one bend, level above the ``TAIL`` highest scores, is fitted on the other
+    folds. If known targets are a random part
     of all targets, the chance to be a target is that of being a known one divided by the share of
     targets that is known. Scores bound that share from one side only, and loosely where few
     targets are known: then half is assumed.
@@ -244,11 +247,16 @@ def _given(task: TargetTask, scores: np.ndarray) -> list[Check]:
 
 
 def _curve(scores: np.ndarray, truth: np.ndarray):  # type: ignore[no-untyped-def]
-    """Fit a logistic curve with one bend, as scores of rare targets have long tails."""
+    """Fit a logistic curve with one bend, as scores of rare targets have long tails.
+
+    It ends where the data do: the one score far above all others is worth what the highest are.
+    """
     place = np.quantile(scores, 0.95)
+    last = np.sort(scores)[-min(TAIL, len(scores))]
 
     def columns(values: np.ndarray) -> np.ndarray:
-        return np.column_stack([values, np.maximum(values - place, 0)])
+        reached = np.minimum(values, last)
+        return np.column_stack([reached, np.maximum(reached - place, 0)])
 
     model = LogisticRegression(C=10.0, max_iter=1000).fit(columns(scores), truth)
     return lambda values: model.predict_proba(columns(values))[:, 1]
