@@ -128,11 +128,16 @@ def test_a_schema_refuses_what_lacks_a_promised_key() -> None:
 
 @pytest.mark.enable_socket
 @pytest.mark.filterwarnings("default")
-def test_an_agent_checks_runs_and_explains_and_writes_only_into_the_folder(
+def test_an_agent_uses_every_tool_and_writes_only_into_the_folder(
     run_file: Path, tmp_path: Path
 ) -> None:
     mcp = pytest.importorskip("mcp", reason="pip install 'aimwell[mcp]'")
     folder = tmp_path / "agent"
+    (tmp_path / "other").mkdir()
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "other")
+    online = run_file.with_name("online.toml")
+    online.write_text(f"{run_file.read_text()}\n[identifiers]\nonline = true\nhgnc = 'x'\n")
     parameters = mcp.StdioServerParameters(
         command=sys.executable,
         args=["-m", "aimwell", "mcp", "--folder", str(folder)],
@@ -156,9 +161,26 @@ def test_an_agent_checks_runs_and_explains_and_writes_only_into_the_folder(
                 "build": await call("build", run_file=file, name="graph"),
                 "run": await call("run", run_file=file, name="first", jobs=1),
                 "explain": await call("explain", name="first", genes=["EGFR"]),
-                "outside": await call("run", run_file=file, name="../elsewhere"),
-                "option": await call("explain", name="first", genes=["--debug"]),
+                "audit": await call("audit", name="first", only="leakage,bias"),
                 "missing": await call("check", run_file="nowhere.toml"),
+                "outside": [
+                    await call("run", run_file=file, name="../elsewhere"),
+                    await call("run", run_file=file, name=str(tmp_path / "elsewhere")),
+                    await call("build", run_file=file, name="link"),
+                    await call("build", run_file=file, name="link/graph"),
+                    await call("explain", name="first/../../other", genes=["EGFR"]),
+                    await call("audit", name="."),
+                    await call("check", run_file=str(online)),
+                    await call("run", run_file=str(online), name="second"),
+                ],
+                "odd": [
+                    await call("explain", name="first", genes=["--debug"]),
+                    await call("audit", name="first", only="--data"),
+                    await call("check", run_file="--help"),
+                    await call("check", run_file=file, data="--output"),
+                    await call("build", run_file=file, name="a\0b"),
+                    await call("build", run_file=file, name=""),
+                ],
             }
 
     found = asyncio.run(talk())
@@ -168,13 +190,17 @@ def test_an_agent_checks_runs_and_explains_and_writes_only_into_the_folder(
         "build": "graph build",
         "run": "run",
         "explain": "explain",
+        "audit": "audit",
     }.items():
         assert found[tool]["status"] == 0, found[tool]
         jsonschema.validate(found[tool]["answer"], schema_of(command))
     assert (folder / "first" / "report.html").is_file()
-    assert found["outside"]["error"]["code"] == "RUN"
-    assert "lies outside" in found["outside"]["error"]["message"]
-    assert "'--debug' is no name" in found["option"]["error"]["message"]
+    for answer in found["outside"]:
+        assert answer["error"]["code"] == "RUN"
+        assert "lies outside" in " ".join(answer["error"]["message"].split())
+    for answer in found["odd"]:
+        assert "is no name" in answer["error"]["message"]
     assert found["missing"]["error"]["code"] in refusal_codes()
-    assert sorted(p.name for p in folder.iterdir()) == ["first", "graph"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["agent"]
+    assert sorted(p.name for p in folder.iterdir()) == ["first", "graph", "link"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["agent", "other"]
+    assert not list((tmp_path / "other").iterdir())

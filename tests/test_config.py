@@ -258,3 +258,19 @@ def _default(name: str) -> float:
         value = value[0] if isinstance(value, tuple) else value
     found: float = getattr(value, key)
     return found
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("output", "runs/a\0b"), ("data", "\ud800"), ("title", ["a", "b\0"]), ("a\0", "x")],
+    ids=["NUL in a path", "half a character", "NUL in a list", "NUL in a key"],
+)
+def test_text_that_no_system_can_write_is_refused(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=r"configuration: '.*' holds NUL or half a character"):
+        config_from({"run": {"title": "t", "output": "o"} | {key: value}})
+
+
+def test_a_run_file_with_such_text_is_refused_before_a_path_is_made_of_it(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('[run]\ndata = "a\\u0000b"\n')
+    with pytest.raises(ConfigError, match=r"run\.toml: 'a\\x00b' holds NUL"):
+        read_config(tmp_path / "run.toml")

@@ -12,18 +12,22 @@ from aimwell.cli import app
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
+ROOT = DOCS.parent
+#: Pages beside the site, whose links and commands are held to the same.
+OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("examples/*/README.md"))]
+CALL = re.compile(r"(\$ )?((\.venv/bin/)?aimwell|(bash|python) scripts/\w+)( |$)")
 TREE = typer.main.get_command(app)
 
 
 def lines_of_commands() -> list[tuple[str, str]]:
-    """Every line of a code block that calls aimwell, with its page."""
+    """Every line of a code block that calls aimwell or a script of the project, with its page."""
     found = []
-    for page in PAGES:
+    for page in (*PAGES, *OTHERS):
         blocks = re.findall(r"^```(?:\w*)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
         for block in blocks:
             joined = block.replace("\\\n", " ")
             calls = (line.strip() for line in joined.splitlines())
-            found += [(page.name, c) for c in calls if re.match(r"(\$ )?aimwell ", c)]
+            found += [(page.name, c) for c in calls if CALL.match(c)]
     return found
 
 
@@ -35,7 +39,7 @@ def test_every_page_is_in_the_contents() -> None:
     assert lost == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text)
@@ -44,7 +48,10 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
 
 @pytest.mark.parametrize(("page", "line"), lines_of_commands())
 def test_every_command_in_the_docs_has_that_name_and_those_options(page: str, line: str) -> None:
-    words = shlex.split(line.removeprefix("$ "), comments=True)[1:]
+    first, *words = shlex.split(line.removeprefix("$ "), comments=True)
+    if first in {"bash", "python"}:
+        assert (ROOT / words[0]).is_file(), line
+        return
     words = words[: next((i for i, w in enumerate(words) if w in {">", "|", "&&", ";"}), None)]
     command: click.Command = TREE
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from aimwell.errors import TaskError
+from aimwell.errors import AimwellError, TaskError
+from aimwell.knowledge.identifiers import IdentifierTable
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.folds import deal_folds, family_folds, inner_split, study_of
+from aimwell.pipeline.given_folds import read_folds
 
 
 @st.composite
@@ -200,3 +202,23 @@ def test_an_inner_split_stays_inside_the_training_genes_and_keeps_families_whole
     assert not (inner & ~training).any()
     assert not is_split(inner[training], folds.table["group"].to_numpy()[training]).any()
     assert 0 < labels[inner].sum() < labels[training].sum()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is no table of folds"),
+        ("\n\n", "is no table of folds"),
+        ("abc", "lacks the columns|is no table of folds"),
+        ("gene\tfold\nTP53\tone\n", "1 folds are no whole numbers"),
+        ('gene\tfold\n"TP53\t1\n', "is no table of folds|lacks|resolve"),
+        ("gene\tfold\nTP53\t0\nTP53\t1\n", "puts 1 genes into two folds: 'HGNC:11998'"),
+        ("\0\0\0", "is no table of folds|lacks"),
+    ],
+    ids=["empty", "blank", "one word", "no number", "a quote", "twice", "NUL"],
+)
+def test_a_damaged_table_of_folds_is_refused(text, words, tmp_path, starter):
+    path = tmp_path / "folds.tsv"
+    path.write_text(text)
+    with pytest.raises(AimwellError, match=words):
+        read_folds(path, IdentifierTable.from_graph(starter), 0.5)

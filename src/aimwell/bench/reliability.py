@@ -27,6 +27,8 @@ INTERRUPTS: Final = 10
 FUZZING: Final = 600
 #: Every how many kills fall into a run that replaces the outputs of an earlier one.
 REPLACING: Final = 2
+#: Every how many kills fall into a run with two processes of its own, which must end with it.
+SHARING: Final = 10
 
 
 def measure(data: str) -> Iterator[Bar]:
@@ -55,11 +57,13 @@ def write_inputs_in_child(folder: Path) -> None:
     in_child(work, folder / "log.txt")
 
 
-def run_in_child(folder: Path, output: Path, *, top: int, after: float | None = None) -> Ended:
+def run_in_child(
+    folder: Path, output: Path, *, top: int, jobs: int = 1, after: float | None = None
+) -> Ended:
     """Run the small run in a child, and kill it after so many seconds."""
 
     def work() -> int:
-        run(config_from(small_settings(folder / "data", output, top=top)))
+        run(config_from(small_settings(folder / "data", output, top=top, jobs=jobs)))
         return 0
 
     return in_child(work, folder / "log.txt", kill_after=after)
@@ -67,10 +71,11 @@ def run_in_child(folder: Path, output: Path, *, top: int, after: float | None = 
 
 def _kills(folder: Path, kills: int) -> Iterator[Bar]:
     clean = folder / "clean"
-    took = run_in_child(folder, clean, top=2).seconds
+    took = [run_in_child(folder, clean, top=2).seconds]
     wanted = outputs(clean)
     earlier = folder / "earlier"
     run_in_child(folder, earlier, top=3)
+    took.append(run_in_child(folder, folder / "shared", top=2, jobs=2).seconds)
     draw = random.Random(1)  # noqa: S311  moments, not secrets
     killed = resumed = identical = mixed = 0
     for _ in range(3 * kills):
@@ -80,7 +85,9 @@ def _kills(folder: Path, kills: int) -> Iterator[Bar]:
         replacing = killed % REPLACING == 1
         if replacing:
             shutil.copytree(earlier, output)
-        ended = run_in_child(folder, output, top=2, after=draw.uniform(0, took))
+        sharing = killed % SHARING == SHARING - 1
+        after = draw.uniform(0, took[sharing])
+        ended = run_in_child(folder, output, top=2, jobs=1 + sharing, after=after)
         if ended.status == -signal.SIGKILL:
             killed += 1
             mixed += not _is_whole(output, (wanted, outputs(earlier)))

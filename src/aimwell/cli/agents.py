@@ -98,28 +98,30 @@ class Tools:
 
         def check(run_file: str, data: str = "") -> dict[str, Any]:
             """Say what is in the files of a cohort and whether each contrast can be tested."""
-            return self._call("cohort", "check", self._file(run_file), *_data(data))
+            return self._call("cohort", "check", self._file(run_file, data), *_data(data))
 
         def build(run_file: str, name: str, data: str = "") -> dict[str, Any]:
             """Build the graph that a run file asks for, into the folder ``name``."""
             place = self._place(name)
             return self._call(
-                "graph", "build", self._file(run_file), "--output", place, *_data(data)
+                "graph", "build", self._file(run_file, data), "--output", place, *_data(data)
             )
 
         def run(run_file: str, name: str, data: str = "", jobs: int = 2) -> dict[str, Any]:
             """Rank the targets of a run file, into the folder ``name``; takes minutes."""
             options = ("--output", self._place(name), "--jobs", str(jobs))
-            return self._call("run", self._file(run_file), *options, *_data(data))
+            return self._call("run", self._file(run_file, data), *options, *_data(data))
 
         def explain(name: str, genes: list[str]) -> dict[str, Any]:
             """Explain targets of the finished run in the folder ``name``, by symbol."""
             for gene in genes:
-                _no_option(gene)
+                _refuse_odd(gene)
             return self._call("explain", self._place(name), *genes)
 
         def audit(name: str, data: str = "", only: str = "") -> dict[str, Any]:
             """Say how far the finished run in the folder ``name`` can be believed; takes long."""
+            if only:
+                _refuse_odd(only)
             part = ("--only", only) if only else ()
             return self._call("audit", self._place(name), *part, *_data(data))
 
@@ -127,7 +129,7 @@ class Tools:
 
     def _place(self, name: str) -> str:
         """Find a folder below the one that may be written to."""
-        _no_option(name)
+        _refuse_odd(name)
         place = (self.folder / name).resolve()
         if not place.is_relative_to(self.folder) or place == self.folder:
             raise RunError(
@@ -136,9 +138,23 @@ class Tools:
             )
         return str(place)
 
-    @staticmethod
-    def _file(name: str) -> str:
-        _no_option(name)
+    def _file(self, name: str, data: str) -> str:
+        """Let a run file pass that makes no command write elsewhere.
+
+        Raises:
+            AimwellError: It cannot be read, or keeps answers of mygene.info outside the folder.
+        """
+        from aimwell.config import read_config
+
+        _refuse_odd(name)
+        config = read_config(Path(name), data=data)
+        cache = config.path(config.identifiers.cache).resolve()
+        if config.identifiers.online and not cache.is_relative_to(self.folder):
+            raise RunError(
+                f"'{name}' keeps what mygene.info answers in '{cache}' (identifiers.online), which "
+                f"lies outside '{self.folder}', the only folder that this server writes to; set "
+                "online = false, or name a cache in that folder"
+            )
         return name
 
     def _call(self, *arguments: str) -> dict[str, Any]:
@@ -176,15 +192,18 @@ def _refusing(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, An
 
 def _data(data: str) -> tuple[str, ...]:
     if data:
-        _no_option(data)
+        _refuse_odd(data)
     return ("--data", data) if data else ()
 
 
-def _no_option(text: str) -> None:
-    """Refuse text that a command would take for an option.
+def _refuse_odd(text: str) -> None:
+    """Refuse text that a command would take for an option, or that cannot be a name.
 
     Raises:
-        AimwellError: It begins with a dash, or is empty.
+        AimwellError: It begins with a dash, is empty, or holds what cannot be printed.
     """
-    if not text or text.startswith("-"):
-        raise AimwellError(f"'{text}' is no name; a name is not empty and does not begin with '-'")
+    if not text or text.startswith("-") or not text.isprintable():
+        raise AimwellError(
+            f"{text!r} is no name; a name is not empty, does not begin with '-', and holds "
+            "nothing that cannot be printed"
+        )

@@ -1,13 +1,14 @@
 """Read a run file: one TOML file, checked and turned into frozen dataclasses."""
 
 import difflib
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from aimwell.config.choices import check_choices
 from aimwell.config.objective import check_objective
@@ -15,6 +16,9 @@ from aimwell.config.ranges import check_ranges
 from aimwell.config.run import RunConfig
 from aimwell.config.unused import check_unused
 from aimwell.errors import ConfigError, InputError
+
+#: Neither NUL nor half of a surrogate pair, which TOML and JSON can write as escapes.
+_ENCODABLE: Final = re.compile("[^\\0\ud800-\udfff]*")
 
 
 def read_config(
@@ -54,6 +58,7 @@ def read_config(
         raise InputError(f"'{path}' is not valid TOML: {error}") from error
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+    _refuse_odd_text(raw, str(path))
     run = raw.setdefault("run", {})
     if isinstance(run, dict) and (data or isinstance(run.get("data", "."), str)):
         folder = data or str(path.resolve().parent / run.get("data", "."))
@@ -87,6 +92,7 @@ def config_from(raw: Mapping[str, Any], where: str = "configuration") -> RunConf
         Traceback (most recent call last):
         aimwell.errors.ConfigError: configuration: unknown key 'runn'; did you mean 'run'?
     """
+    _refuse_odd_text(raw, where)
     config: RunConfig = _build(RunConfig, raw, where, "")
     check_choices(config, where)
     check_ranges(config, where)
@@ -101,6 +107,20 @@ def config_from(raw: Mapping[str, Any], where: str = "configuration") -> RunConf
             f"{graph.max_set_size}, so no set would be left"
         )
     return config
+
+
+def _refuse_odd_text(raw: Any, where: str) -> None:
+    """Refuse text that no system takes as a name of a file, wherever it stands."""
+    if isinstance(raw, Mapping):
+        raw = [*raw.keys(), *raw.values()]
+    if isinstance(raw, list | tuple):
+        for part in raw:
+            _refuse_odd_text(part, where)
+    elif isinstance(raw, str) and not _ENCODABLE.fullmatch(raw):
+        raise ConfigError(
+            f"{where}: {raw[:80]!a} holds NUL or half a character, which cannot be written; "
+            "write it anew"
+        )
 
 
 def _build(kind: Any, raw: Any, where: str, at: str) -> Any:

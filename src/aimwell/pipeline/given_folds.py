@@ -1,5 +1,6 @@
 """Folds that somebody gives: a table of genes and numbers."""
 
+import csv
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,7 @@ def read_folds(path: Path, table: IdentifierTable, min_mapped: float) -> "pd.Ser
         raise InputError(f"there is no file '{path}', which model.folds_file names")
     try:
         given = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (ValueError, csv.Error) as error:  # no text, no table, nothing, no separator
         raise InputError(f"'{path}' is no table of folds: {error}") from error
     if missing := [c for c in COLUMNS if c not in given.columns]:
         raise InputError(

@@ -208,7 +208,13 @@ def _planted(report: ReportData, drawn: dict[str, figures.Figure]) -> dict[str, 
         },
         total,
     )
-    return {**_plain(table), **_landing(table[hidden], total)}
+    # a held-back target is looked for among the genes that were not given
+    ranking = report.ranking.table
+    given = np.sort(ranking.loc[ranking["is_known"], "rank"].to_numpy())
+    found = table[hidden].copy()
+    if "rank" in found.columns:
+        found["rank"] -= np.searchsorted(given, found["rank"].fillna(0))
+    return {**_plain(table), **_landing(found, total - len(given))}
 
 
 def _landing(table: pd.DataFrame, total: int) -> dict[str, Any]:
