@@ -29,11 +29,22 @@ BARS = {
 }
 
 
+#: What aimwell has beside torch, numpy, scipy and pandas, and a bare machine has not.
+ABSENT = ("sklearn", "joblib", "threadpoolctl", "pyarrow", "typer", "rich", "filelock", "plotly")
+PROGRAM = """
+import runpy, sys
+sys.modules.update(dict.fromkeys({absent!r}))
+sys.argv = {arguments!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def bench(*arguments):
-    """Call the script as on a machine without aimwell and without any GPU."""
+    """Call the script as on a machine without aimwell, without its packages and without any GPU."""
     surroundings = {"PATH": os.environ["PATH"], "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    script = [str(ROOT / "scripts" / "bench_gpu"), *arguments]
     return subprocess.run(
-        [sys.executable, "-B", str(ROOT / "scripts" / "bench_gpu"), *arguments],
+        [sys.executable, "-c", PROGRAM.format(absent=ABSENT, arguments=script)],
         capture_output=True,
         text=True,
         check=False,

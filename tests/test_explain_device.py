@@ -13,6 +13,7 @@ from tests.test_explain_attribution import (  # noqa: F401  fixtures
 
 from aimwell.bench.large_network import large_task
 from aimwell.bench.large_network import random_member as large_member
+from aimwell.errors import TaskError
 from aimwell.explain import device as on_device
 from aimwell.explain.attribution import Attribution, SharedPath
 from aimwell.explain.baselines import BASELINES
@@ -69,6 +70,29 @@ def test_blocks_and_chunks_change_nothing(task, monkeypatch):  # noqa: F811
     apart = DevicePath(task, [member], steps=STEPS)
     for one, other in zip(whole, apart.attribute(targets), strict=True):
         assert_same(task, one, other, 1e-12)
+
+
+def test_short_memory_halves_the_block_and_is_refused_for_one(task, chosen, monkeypatch):  # noqa: F811
+    path = DevicePath(task, [random_member(task, 2)], steps=3)
+    targets = np.array([*chosen.values()])
+    whole = list(path.attribute(targets))
+    sizes = []
+
+    class Small(on_device.DeviceBlock):
+        def __init__(self, path, block):
+            sizes.append(len(block))
+            if len(block) > room:
+                raise torch.OutOfMemoryError("no room")
+            super().__init__(path, block)
+
+    monkeypatch.setattr(on_device, "DeviceBlock", Small)
+    room = 1  # a gene alone in its block too, whose every sum is empty
+    for one, other in zip(whole, path.attribute(targets), strict=True):
+        assert_same(task, one, other, 1e-12)
+    assert sizes == [5, 2, 1, 1, 1, 1, 1]
+    room = 0
+    with pytest.raises(TaskError, match="one attribution does not fit into the memory of 'cpu'"):
+        list(path.attribute(targets[:1]))
 
 
 def test_a_graph_without_sets():

@@ -27,11 +27,11 @@ from aimwell.config import ExplainSettings, ModelSettings
 from aimwell.errors import AimwellError, ConfigError
 from aimwell.explain.attribution import Attribution, SharedPath
 from aimwell.explain.device import DevicePath
-from aimwell.models.fitting import fit_member
 from aimwell.models.lanes import Choice, choose_way, settle_device
 from aimwell.models.member import Member, Unit, member_units
 from aimwell.models.stacked import fit_stacked
 from aimwell.models.task import TargetTask
+from aimwell.models.training import fit_unlabelled, one_torch_thread
 
 #: Seconds of a first ensemble beyond which the repetition takes fewer epochs.
 PATIENCE: Final = 90
@@ -224,7 +224,8 @@ class _Bench:
 
 def reference(size: Size, unit: Unit) -> np.ndarray:
     """Fit one member on one thread of the processor; give its scores."""
-    return fit_member(size.task, unit, size.model, SEED).scores
+    with one_torch_thread():
+        return fit_unlabelled(size.task, unit, size.model, SEED).scores
 
 
 class _Processes:

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aimwell.errors import TaskError
 from aimwell.explain.attribution import POWERS, Attribution, SharedPath
 from aimwell.explain.baselines import ZERO, Baseline
 from aimwell.explain.device_block import DeviceBlock
 from aimwell.explain.reach import Reaches
-from aimwell.models.lanes import free_bytes
+from aimwell.models.lanes import free_bytes, release
 from aimwell.models.member import Member
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import TargetTask
@@ -103,11 +104,30 @@ class DevicePath:
         self.scores, self.starts = self._ends(1.0), self._ends(0.0)
 
     def attribute(self, targets: np.ndarray) -> Iterator[Attribution]:
-        """Attribute the scores of the genes at some positions, in their order."""
-        size = self.block_size()
-        for begin in range(0, len(targets), size):
-            block = torch.from_numpy(np.asarray(targets[begin : begin + size], dtype=np.int64))
-            yield from DeviceBlock(self, block.to(self.device)).attributions()
+        """Attribute the scores of the genes at some positions, in their order.
+
+        Where the memory of the device does not suffice, half as many are taken at a time.
+
+        Raises:
+            TaskError: It does not suffice for one.
+        """
+        waiting, size = np.asarray(targets, dtype=np.int64), self.block_size()
+        while len(waiting):
+            block = torch.from_numpy(waiting[:size]).to(self.device)
+            try:
+                found = list(DeviceBlock(self, block).attributions())
+            except torch.OutOfMemoryError as error:
+                if len(block) == 1:
+                    raise TaskError(
+                        f"one attribution does not fit into the memory of '{self.device}'; take "
+                        "fewer steps or networks, or explain on the processor"
+                    ) from error
+                found, size = [], len(block) // 2
+            if not found:  # what the failed block held is free only here, after its exception
+                release(self.device)
+                continue
+            yield from found
+            waiting = waiting[len(block) :]
 
     def block_size(self) -> int:
         """Number of targets that the memory has room for at a time."""

@@ -212,6 +212,8 @@ class DeviceBlock:
 
     def _per_target(self, rows: Tensor, block: Tensor) -> Tensor:
         """Sum rows of one target each, which are sorted by target: ``(b, columns)``."""
+        if not len(rows):
+            return self._zeros(self.b, rows.shape[1])
         lengths = torch.bincount(block, minlength=self.b)
         found: Tensor = torch.segment_reduce(rows.contiguous(), "sum", lengths=lengths, axis=0)
         return found

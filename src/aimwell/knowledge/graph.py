@@ -7,8 +7,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from aimwell.errors import GraphError, some
 from aimwell.provenance import Source, Step
@@ -169,6 +167,9 @@ def places_of(ids: "pd.Series[str]", index: pd.Index) -> Places:
         [1, 0, -1]
     """
     # pandas hashes every text in Python, which takes ten times as long
+    import pyarrow as pa  # large, and only checks of ids need it
+    import pyarrow.compute as pc
+
     text = pa.large_string()
     found = pc.index_in(pa.array(ids, text), value_set=pa.array(index, text))
     places: Places = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
