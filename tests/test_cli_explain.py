@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pandas as pd
 import pytest
 from tests.test_cli_answers import call
@@ -16,6 +17,8 @@ from aimwell.errors import InputError
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.pipeline import run
 from aimwell.pipeline.explain import explain_every_gene, explain_two
+from aimwell.pipeline.tables import load_arrays, save_arrays
+from aimwell.provenance import sha256_of
 from aimwell.reports.export import read_explanation
 from aimwell.simulate import SimulationSettings, simulate_cohort, write_simulation
 
@@ -141,3 +144,20 @@ def test_a_gene_that_only_one_of_two_runs_has_is_refused_before_anything_is_writ
     with pytest.raises(InputError, match="did you mean 'ERBB4'"):
         explain_two((clean, second), ("ERBB4", "ERBB4X"))
     assert sorted(clean.rglob("*")) == before
+
+
+def test_a_network_whose_scores_are_no_numbers_is_refused_by_name(
+    second: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(second, tmp_path / "spoilt"))
+    for entry in (folder / ".stages").glob("member-*"):
+        file = entry / "member.parquet"
+        arrays = load_arrays(file)
+        save_arrays({**arrays, "logits": arrays["logits"] * np.nan}, file)
+        record = json.loads((entry / "done.json").read_text())
+        record["files"][file.name] = sha256_of(file)  # as if it had been written like this
+        (entry / "done.json").write_text(json.dumps(record))
+    status, _, err = call("explain", folder, "EGFR", "--quiet", "--jobs", 1)
+    assert status == 2, err
+    assert "values in 'logits' that are not finite numbers" in err
+    assert len(err.splitlines()) == 1

@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from aimwell.bench.large_network import random_member
+from aimwell.bench.faithfulness import planted_bars
+from aimwell.bench.large_network import large_task, random_member
+from aimwell.bench.planted_edges import read_upstream
+from aimwell.bench.pyg_explainer import PygExplainer
 from aimwell.bench.steiner import compare_methods, drawn_cases, exact_value, tree_nodes
 from aimwell.cohorts.evidence import Evidence
 from aimwell.config import ExplainSettings
@@ -24,6 +27,7 @@ from aimwell.explain.perturbed import Keep, perturbed_score
 from aimwell.explain.preconditions import check_finite, check_layers, is_polynomial
 from aimwell.explain.reach import Reaches
 from aimwell.explain.subgraph import Prizes, distinct_subgraphs
+from aimwell.explain.tables import Tables
 from aimwell.explain.targets import TargetExplainer
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.member import Member, Unit
@@ -234,6 +238,8 @@ def test_a_network_with_a_number_that_is_none_is_refused(members):
     spoilt["own.0"][0, 0] = np.nan
     with pytest.raises(TaskError, match=r"fold0-repeat0 has 1 values in 'own\.0' that are not fin"):
         check_finite(replace(members[0], parameters=spoilt))
+    with pytest.raises(TaskError, match=r"has 1 values in 'calibration' that are not finite"):
+        check_finite(replace(members[0], scale=np.inf))
 
 
 def test_a_network_with_an_unknown_or_a_missing_layer_is_refused(task, members):
@@ -301,3 +307,46 @@ def test_distinct_subgraphs_share_nothing_but_the_target_and_tell_up_from_down()
     prizes = Prizes(np.array([0.1, 1.0, -0.8, 0.5, 0.7]), ends, np.array([0.2, -0.3, 0.1, 0.1]))
     found = list(distinct_subgraphs(prizes, 0, max_nodes=3, number=3, direction=1.0))
     assert found == [([0, 1, 4], 1), ([0, 2], -1), ([0, 3], 1)]
+
+
+def test_what_an_edge_carries_against_its_direction_is_read_by_the_gene_it_leaves(
+    task, members, hub
+):
+    tables, part = Tables(task), SharedPath(task, members, steps=20).attribute(hub)
+    found = read_upstream(task, tables, part)
+    direct, n = task.wiring.direct, len(task.genes)
+    expected = np.zeros(len(task.wiring.edges))
+    for position, value in zip(part.positions[0], part.arcs[0], strict=True):
+        row = int(np.searchsorted(direct.row_start.numpy(), position, side="right")) - 1
+        edge = task.wiring.edges.iloc[int(direct.edge[position])]
+        if edge["source_id"] == task.genes[row % n]:
+            expected[int(direct.edge[position])] += value
+    assert np.allclose(found, expected, atol=1e-12)
+    whole = np.bincount(direct.edge[part.positions[0]], part.arcs[0], minlength=len(expected))
+    assert 0.01 < np.abs(found).sum() / np.abs(whole).sum() < 0.99
+
+
+def test_planted_bars_hold_attribution_against_every_other_scorer():
+    scorers = {"attribution": 0.95, "attribution read upstream": 0.97, "degree": 0.3}
+    rows = [
+        {"seed": seed, "scorer": name, "auroc": value, "precision": value - 0.3, "downstream": 0.5}
+        for seed in (0, 1)
+        for name, value in (scorers | ({"degree": 0.96} if seed else {})).items()
+    ]
+    bars = {b.name.partition("targets, ")[2]: b for b in planted_bars(pd.DataFrame(rows))}
+    assert bars["mean auroc, attribution"].passed
+    assert bars["mean precision, attribution"].passed
+    assert bars["auroc, better than degree"].value == 1
+    assert bars["auroc, better than degree"].passed is False
+    assert bars["mean auroc, attribution read upstream"].passed is None
+    assert "auroc, better than attribution read upstream" not in bars
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what PyG loads
+def test_pyg_explains_the_same_network():
+    drawn = large_task(5_000, sets=False)
+    member = random_member(drawn, 4)
+    theirs = PygExplainer(drawn, member)
+    ours = SharedPath(drawn, [member], steps=4).attribute(7)
+    assert theirs.scores()[7] == pytest.approx(ours.score, abs=1e-4)
+    assert theirs.seconds(7, 1) > 0

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from aimwell.bench.demo import evidence_of
 from aimwell.config import ExplainSettings, ModelSettings
-from aimwell.explain.attribution import SharedPath
+from aimwell.explain.attribution import Attribution, SharedPath
 from aimwell.explain.baselines import network_inputs
 from aimwell.explain.faithfulness import neighbours, pagerank
 from aimwell.explain.tables import Tables
@@ -22,8 +22,9 @@ from aimwell.models.task import TargetTask, build_task
 from aimwell.models.training import load_network
 from aimwell.simulate import SimulatedCohort, simulate_cohort
 
-#: Networks per fold: of the ensemble that is explained, and of the one with attention.
-SEEDS, LOOKING = 2, 1
+#: Networks per fold: of the ensemble that is explained, as many as a run has, and of the one with
+#: attention.
+SEEDS, LOOKING = ModelSettings().seeds, 2
 REACH: Final = 2
 
 
@@ -36,9 +37,14 @@ def planted_edges(seed: int) -> pd.DataFrame:
     Args:
         seed: Of the cohort and of the networks.
 
+    A perturbation runs down from its target, and what it did is read the other way: by the gene at
+    the beginning of an edge from the one at its end. So there is a further scorer, ``attribution
+    read upstream``, that leaves out what a gene hears from those that act on it.
+
     Returns:
-        One row per target and scorer: ``seed``, ``gene``, ``scorer``, ``auroc``, and ``precision``
-        among as many edges as the cascade has.
+        One row per target and scorer: ``seed``, ``gene``, ``scorer``, ``auroc``, ``precision``
+        among as many edges as the cascade has, and ``downstream``, the same precision where only
+        edges that leave the target, or a gene that it acts on, are to choose from.
     """
     graph = read_starter_graph()
     cohort = simulate_cohort(graph, seed=seed)
@@ -82,6 +88,7 @@ def _score(
     rows, values = tables.edge_values(part)
     between = (tables.ends[:, rows] < tables.n).all(axis=0)  # a cascade runs along genes
     rows, values = rows[between], values[between]
+    upstream = read_upstream(task, tables, part)[rows]
     true = _cascade(task, cohort, gene, rows)
     if true.sum() < 3 or true.all():
         return []
@@ -89,9 +96,12 @@ def _score(
     links = neighbours(task)
     degree = np.diff(links.indptr)
     rank = pagerank(links, target)
+    acted_on = ends[1, ends[0] == target]
+    below = (ends[0] == target) | np.isin(ends[0], acted_on)
     scores = {
         # the cascade raises some scores and lowers others: what counts is how much an edge carries
         "attribution": np.abs(values),
+        "attribution read upstream": np.abs(upstream),
         "degree": np.log(degree[ends[0]] * degree[ends[1]]),
         "pagerank": rank[ends[0]] + rank[ends[1]],
         "attention": np.mean([_looked_at(a, target, ends) for a in attention], axis=0),
@@ -100,18 +110,30 @@ def _score(
     for name, score in scores.items():
         # ties are broken at random, not by the order of the edges
         order = np.lexsort((np.random.default_rng(target).random(len(score)), -score))
-        top = order[: int(true.sum())]
+        size = int(true.sum())
+        top, near = order[:size], order[below[order]][:size]
         found.append(
             {
                 "gene": gene,
                 "scorer": name,
                 "auroc": float(roc_auc_score(true, score)),
                 "precision": float(true[top].mean()),
+                "downstream": float(true[near].sum() / size),
                 "edges": len(rows),
-                "true": int(true.sum()),
+                "true": size,
             }
         )
     return found
+
+
+def read_upstream(task: TargetTask, tables: Tables, part: Attribution) -> np.ndarray:
+    """Give what every edge carries against its direction, to the gene that it leaves."""
+    direct = task.wiring.direct
+    arcs, position = part.arcs[0], part.positions[0]
+    rows = np.repeat(np.arange(direct.shape[0]), np.diff(direct.row_start.numpy()))[position]
+    edge = direct.edge[position]
+    against = rows % tables.n == tables.ends[0, edge]
+    return np.bincount(edge[against], arcs[against], minlength=tables.n_edges)
 
 
 def _cascade(task: TargetTask, cohort: SimulatedCohort, gene: str, rows: np.ndarray) -> np.ndarray:

@@ -65,12 +65,13 @@ def check_layers(task: TargetTask, member: Member) -> None:
 
 
 def check_finite(member: Member) -> None:
-    """Refuse a network whose parameters are not finite numbers.
+    """Refuse a network whose parameters or scores are not finite numbers.
 
     Raises:
-        TaskError: NaN or infinity in a parameter, with its name.
+        TaskError: NaN or infinity, with the name of what holds it.
     """
-    for name, value in member.parameters.items():
+    scores = {"logits": member.logits, "calibration": np.array([member.centre, member.scale])}
+    for name, value in (*member.parameters.items(), *scores.items()):
         bad = int((~np.isfinite(np.asarray(value, dtype=float))).sum())
         if bad:
             raise TaskError(

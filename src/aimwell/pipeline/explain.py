@@ -247,8 +247,11 @@ def _resolve(genes: Sequence[str], ranked: pd.DataFrame, folder: Path) -> list[s
     for name in genes:
         gene = name if name in ids else by_symbol.get(name) or by_symbol.get(name.upper())
         if gene is None:
-            near = difflib.get_close_matches(name.upper(), by_symbol, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "see targets.tsv for those that are"
-            raise InputError(f"'{name}' is not among the {len(ranked)} genes of '{folder}'; {hint}")
+            near = difflib.get_close_matches(name.upper(), by_symbol, n=3)
+            offered = " or ".join(f"'{symbol}'" for symbol in near)
+            hint = f"did you mean {offered}?" if near else f"see {TABLE} for those that are"
+            raise InputError(
+                f"'{name[:60]}' is not among the {len(ranked)} genes of '{folder}'; {hint}"
+            )
         wanted.append(gene)
     return wanted

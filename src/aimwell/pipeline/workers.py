@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from aimwell.cohorts.evidence import Evidence
 from aimwell.config import ExplainSettings, ModelSettings
+from aimwell.explain.preconditions import check_finite
 from aimwell.explain.summaries import summarise_targets
 from aimwell.explain.targets import explain_targets
 from aimwell.models.fitting import fit_member
@@ -187,5 +188,11 @@ def keep_member(cache: StageCache, key: str, member: Member) -> None:
 
 
 def load_member(cache: StageCache, key: str) -> Member:
-    """Read a fitted member from the cache."""
-    return Member.from_arrays(load_arrays(cache.path("member", key) / "member.parquet"))
+    """Read a fitted member from the cache.
+
+    Raises:
+        TaskError: It holds numbers that are not finite.
+    """
+    member = Member.from_arrays(load_arrays(cache.path("member", key) / "member.parquet"))
+    check_finite(member)
+    return member
