@@ -38,7 +38,11 @@ OTHER_SEED: Final = 77
 #: Targets whose explanations must collapse, and networks of a fold that learn permuted labels.
 BROKEN: Final = 20
 MISTAUGHT: Final = 2
-ATTRIBUTION: Final = "attribution"
+#: Both ways to read an attribution, and what is read in the same way.
+RIVALS: Final = {
+    "attribution": ("attention", "pagerank", "degree"),
+    "attribution read upstream": ("attention read upstream", "pagerank downstream", "degree"),
+}
 AGAIN: Final = "independent ensemble"
 #: Targets whose subgraphs are held against the best there is.
 EXACT: Final = 30
@@ -70,13 +74,14 @@ def planted_bars(found: pd.DataFrame) -> Iterator[Bar]:
     for metric, limit in metrics.items():
         wide = means.pivot_table(index="seed", columns="scorer", values=metric)
         what = told.get(metric, metric)
-        for scorer in sorted(wide.columns, key=lambda s: s != ATTRIBUTION):
-            held = limit if scorer == ATTRIBUTION else ""
+        for scorer in wide.columns:
+            held = limit if scorer in RIVALS else ""
             yield bar(f"{name}, mean {what}, {scorer}", float(wide[scorer].mean()), "", held)
-        for scorer in (c for c in wide.columns if not c.startswith(ATTRIBUTION)):
-            wins = int((wide[ATTRIBUTION] > wide[scorer]).sum())
-            least = f">= {len(wide)}" if limit else ""
-            yield bar(f"{name}, {what}, better than {scorer}", wins, f"of {len(wide)}", least)
+        for mine, others in RIVALS.items():
+            for other in others:
+                wins = int((wide[mine] > wide[other]).sum())
+                least = f">= {len(wide)}" if limit else ""
+                yield bar(f"{name}, {what}, {mine} better than {other}", wins, "", least)
 
 
 def colon_bars(first: Colon, second: Colon) -> Iterator[Bar]:

@@ -26,6 +26,8 @@ from aimwell.simulate import SimulatedCohort, simulate_cohort
 #: attention.
 SEEDS, LOOKING = ModelSettings().seeds, 2
 REACH: Final = 2
+#: Which end of an edge listens: that which it leaves, or either.
+UPSTREAM, BOTH = (0,), (0, 1)
 
 
 def planted_edges(seed: int) -> pd.DataFrame:
@@ -38,8 +40,9 @@ def planted_edges(seed: int) -> pd.DataFrame:
         seed: Of the cohort and of the networks.
 
     A perturbation runs down from its target, and what it did is read the other way: by the gene at
-    the beginning of an edge from the one at its end. So there is a further scorer, ``attribution
-    read upstream``, that leaves out what a gene hears from those that act on it.
+    the beginning of an edge from the one at its end. So there are further scorers that leave out
+    what a gene hears from those that act on it, ``attribution read upstream`` and ``attention read
+    upstream``, and a PageRank that walks down from the target, ``pagerank downstream``.
 
     Returns:
         One row per target and scorer: ``seed``, ``gene``, ``scorer``, ``auroc``, ``precision``
@@ -96,6 +99,7 @@ def _score(
     links = neighbours(task)
     degree = np.diff(links.indptr)
     rank = pagerank(links, target)
+    walked = pagerank(_downstream(tables), target)
     acted_on = ends[1, ends[0] == target]
     below = (ends[0] == target) | np.isin(ends[0], acted_on)
     scores = {
@@ -104,7 +108,11 @@ def _score(
         "attribution read upstream": np.abs(upstream),
         "degree": np.log(degree[ends[0]] * degree[ends[1]]),
         "pagerank": rank[ends[0]] + rank[ends[1]],
-        "attention": np.mean([_looked_at(a, target, ends) for a in attention], axis=0),
+        "pagerank downstream": walked[ends[0]] + walked[ends[1]],
+        "attention": np.mean([_looked_at(a, target, ends, BOTH) for a in attention], axis=0),
+        "attention read upstream": np.mean(
+            [_looked_at(a, target, ends, UPSTREAM) for a in attention], axis=0
+        ),
     }
     found = []
     for name, score in scores.items():
@@ -168,12 +176,24 @@ def _attention(task: TargetTask, member: Member) -> list[sp.csr_matrix]:
     return found
 
 
-def _looked_at(layers: list[sp.csr_matrix], target: int, ends: np.ndarray) -> np.ndarray:
-    """Attention that reaches the target through an edge, either way, in one step or two."""
+def _looked_at(
+    layers: list[sp.csr_matrix], target: int, ends: np.ndarray, listening: tuple[int, ...]
+) -> np.ndarray:
+    """Attention that reaches the target through an edge, in one step or two."""
     first, last = layers
     onto = last[[target]].toarray()[0]
     total = np.zeros(ends.shape[1])
-    for to, of in (ends, ends[::-1]):
+    for end in listening:
+        to, of = ends[end], ends[1 - end]
         total += np.where(to == target, onto[of], 0)
         total += onto[to] * np.asarray(first[to, of]).ravel()
     return total
+
+
+def _downstream(tables: Tables) -> sp.csr_matrix:
+    """Give the edges between genes in their direction, as a matrix over all nodes."""
+    size = len(tables.ids)
+    source, target = tables.ends[:, (tables.ends < tables.n).all(axis=0)]
+    links = sp.coo_matrix((np.ones(len(source)), (source, target)), shape=(size, size)).tocsr()
+    links.data[:] = 1
+    return links
