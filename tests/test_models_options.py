@@ -182,4 +182,7 @@ def test_a_machine_that_is_too_small_is_told_before_anything_is_fitted(task):
     require_memory(task, SHORT, needed)
     with pytest.raises(TaskError, match=r"needs about .* GB are free; lower model.hidden"):
         require_memory(task, SHORT, needed - 1)
+    require_memory(task, SHORT, 2 * needed, jobs=2)
+    with pytest.raises(TaskError, match=r"3 networks at once .* lower run.jobs \(--jobs\) to 2"):
+        require_memory(task, SHORT, 3 * needed - 1, jobs=3)
     assert bytes_needed(task, replace(SHORT, hidden=64)) > 4 * needed

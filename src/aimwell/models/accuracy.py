@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata, t
+from scipy.stats import rankdata, spearmanr, t
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 STRATA: Final = 10
@@ -49,6 +49,20 @@ def matched_auroc(
             right += positive * negative * roc_auc_score(truth[inside], scores[inside])
             pairs += positive * negative
     return right / pairs if pairs else float("nan")
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman correlation; NaN where one of both is the same everywhere.
+
+    Example:
+        >>> rank_correlation(np.array([1.0, 2, 4]), np.array([1.0, 3, 9]))
+        1.0
+        >>> rank_correlation(np.array([1.0, 2, 4]), np.ones(3))
+        nan
+    """
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    return float(spearmanr(one, other).statistic)
 
 
 def paired_interval(

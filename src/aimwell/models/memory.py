@@ -41,13 +41,16 @@ def memory_free() -> int | None:
         return None
 
 
-def require_memory(task: TargetTask, settings: ModelSettings, free: int | None = None) -> None:
-    """Refuse an ensemble of which not even one network fits.
+def require_memory(
+    task: TargetTask, settings: ModelSettings, free: int | None = None, jobs: int = 1
+) -> None:
+    """Refuse an ensemble of which not even one network per process fits.
 
     Args:
         task: Its size counts.
         settings: So does the width of the networks.
         free: Bytes that are free; asked of the machine where it is missing.
+        jobs: Networks that are fitted at once.
 
     Raises:
         TaskError: With what is needed and what there is.
@@ -58,4 +61,9 @@ def require_memory(task: TargetTask, settings: ModelSettings, free: int | None =
             f"one network needs about {needed / 1e9:.1f} GB and {there / 1e9:.1f} GB are free; "
             f"lower model.hidden (now {settings.hidden}), leave relations out of the graph, or use "
             "a machine with more memory"
+        )
+    if there is not None and needed * jobs > there:
+        raise TaskError(
+            f"{jobs} networks at once need about {needed * jobs / 1e9:.1f} GB and "
+            f"{there / 1e9:.1f} GB are free; lower run.jobs (--jobs) to {there // needed}"
         )

@@ -159,7 +159,10 @@ class Stages:
                 negatives=self.negatives,
                 given_folds=self.given_folds,
             )
-            require_memory(self.task, model)
+            # workers elsewhere have memory of their own, and a GPU fits them side by side
+            local = self.config.run.executor == "local" and self.kind == "cpu"
+            jobs = min(self.config.run.jobs, len(self._units())) if local else 1
+            require_memory(self.task, model, jobs=jobs)
             self.told = label_features(self.task, allow=self.config.graph.allow_leak)
             stains = (
                 leaked,

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
-from aimwell.models.accuracy import accuracy, matched_auroc
+from aimwell.models.accuracy import accuracy, matched_auroc, rank_correlation
 from aimwell.models.baselines import study_intensity
 from aimwell.models.ranking import NETWORK, Ranking
 from aimwell.models.task import TargetTask
@@ -51,7 +51,7 @@ def check_bias(task: TargetTask, ranking: Ranking, scores: np.ndarray) -> list[C
             )
         )
     for name, equal in (("degree", degree), ("annotation", annotation)):
-        rho = float(stats.spearmanr(scores[free], equal[free]).statistic)
+        rho = rank_correlation(scores[free], equal[free])
         checks.append(
             Check(
                 f"rank_{name}_correlation",

@@ -11,6 +11,7 @@ from aimwell.cohorts.evidence import Evidence
 from aimwell.errors import some
 from aimwell.explain.explanation import Explanation
 from aimwell.knowledge.leaks import leak_stain
+from aimwell.models.accuracy import rank_correlation
 from aimwell.models.ranking import NETWORK, Ranking
 from aimwell.models.surroundings import evidence_strength
 from aimwell.models.task import TargetTask
@@ -186,12 +187,13 @@ def _divergence_check(ranking: Ranking) -> list[Check]:
 
 def _degree_check(table: pd.DataFrame) -> Check:
     unlabelled = table[~table["is_known"]]
-    rho = float(stats.spearmanr(unlabelled["score"], unlabelled["degree"]).statistic)
+    rho = rank_correlation(unlabelled["score"].to_numpy(), unlabelled["degree"].to_numpy())
+    known = bool(np.isfinite(rho))  # it is not where every gene has as many neighbours
     return Check(
         "score_degree_correlation",
-        rho,
+        rho if known else None,
         "<= 0.5",
-        bool(rho <= 0.5),
+        bool(rho <= 0.5) if known else None,
         "Spearman correlation of score and number of neighbours over genes without a label: "
         "well-studied genes have more edges",
         group="bias",

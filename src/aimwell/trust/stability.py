@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
+from aimwell.models.accuracy import accuracy, rank_correlation
 from aimwell.trust.check import Check
 
 GROUP: Final = "stability"
@@ -107,7 +107,7 @@ def agreement_checks(
     k = min(k, max(len(base) // 10, 1))
     overlaps = [top_overlap(first, r, k) for r in others]
     biased = [rank_biased_overlap(first, r) for r in others]
-    rho = [float(stats.spearmanr(base, scores).statistic) for scores in again]
+    rho = [rank_correlation(base, scores) for scores in again]
     said = f"{what}, mean over {len(others)}" if len(others) > 1 else what
     limit = {"top_overlap": 0.8 if name != "seeds" else 0.9}
     found = [
@@ -162,7 +162,7 @@ def coverage_check(width: np.ndarray, coverage: np.ndarray) -> Check:
     )
     if np.ptp(coverage) == 0 or np.ptp(width) == 0:
         return Check("stability_and_coverage", None, ">= -0.3", None, meaning, group=GROUP)
-    rho = float(stats.spearmanr(-width, coverage).statistic)
+    rho = rank_correlation(-width, coverage)
     return Check("stability_and_coverage", rho, ">= -0.3", rho >= -0.3, meaning, group=GROUP)
 
 
@@ -182,8 +182,6 @@ def left_out_table(
         ``adds_average_precision`` and ``adds_auroc`` (with minus without), ``top_overlap``,
         ``rank_correlation``, ``median_rank_change`` of the first ``k``.
     """
-    from aimwell.models.accuracy import accuracy
-
     nothing = (float("nan"), float("nan"))
     precision, area = accuracy(known, base) if known.any() else nothing
     first = ranks_of(base)
@@ -201,7 +199,7 @@ def left_out_table(
                 "adds_average_precision": precision - without[0],
                 "adds_auroc": area - without[1],
                 "top_overlap": top_overlap(first, ranks, k),
-                "rank_correlation": float(stats.spearmanr(base, scores).statistic),
+                "rank_correlation": rank_correlation(base, scores),
                 "median_rank_change": float(np.median(np.abs(ranks - first)[top])),
             }
         )

@@ -4,9 +4,8 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from aimwell.models.accuracy import accuracy, matched_auroc
+from aimwell.models.accuracy import accuracy, matched_auroc, rank_correlation
 from aimwell.models.task import TargetTask
 from aimwell.trust.bias import degree_of
 from aimwell.trust.check import Check
@@ -37,7 +36,7 @@ def check_other_ranking(
     first, second = ranks_of(one), ranks_of(two)
     k = min(k, max(len(shared) // 10, 1))
     free = task.labels[task.genes.get_indexer(shared)] == 0
-    rho = float(stats.spearmanr(one[free], two[free]).statistic)
+    rho = rank_correlation(one[free], two[free])
     return [
         Check(
             f"other_run_rank_correlation: {name}",
