@@ -10,6 +10,7 @@ import pytest
 from aimwell.cohorts.check import check_cohort
 from aimwell.cohorts.cohort import Cohort, Layer
 from aimwell.cohorts.design import build_design
+from aimwell.cohorts.evidence import has_direction
 from aimwell.cohorts.formulas import fit_model
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.cohorts.several import log_p_of_f, moderate_several
@@ -19,6 +20,7 @@ from aimwell.config import ContrastSettings
 from aimwell.config.formula import asked_columns, read_formula
 from aimwell.config.reading import config_from
 from aimwell.errors import ConfigError, ConfoundedError, DesignError
+from aimwell.pipeline.drugs import changes_of
 from aimwell.trust.resampling import bootstrap_samples, permute_samples
 
 DATA = Path(__file__).parent / "data" / "statistics"
@@ -255,3 +257,17 @@ def test_the_p_value_of_a_huge_f_stays_finite():
     assert np.isfinite(far).all()
     near = log_p_of_f(np.array([800.0]), 3, np.array([600.0]))
     assert near[0] == pytest.approx(np.log(1e-300), rel=0.5)
+
+
+def test_a_difference_of_several_levels_says_no_direction(values, sheet):
+    cohort = Cohort({"protein": Layer("protein", "protein", "log2", values)}, sheet)
+    arms = ContrastSettings("c", "protein", "arm", "b", "a")
+    evidence, _ = harmonise(cohort, (ANY, arms))
+    assert not has_direction(evidence.blocks["g"])
+    assert has_direction(evidence.blocks["c"])
+    sure = evidence.blocks["g"].assign(lfsr=0.0, effect=1.0)
+    marked = replace(evidence, blocks={**evidence.blocks, "g": sure})
+    assert changes_of(marked, ("g",)) == {}
+    both = marked.blocks["c"].assign(lfsr=0.0)
+    marked = replace(marked, blocks={**marked.blocks, "c": both})
+    assert set(changes_of(marked, ("g", "c")).values()) == {"up", "down"}

@@ -200,7 +200,8 @@ def _note_levels(
     """Say what is compared where case and control do not."""
     if names:
         sizes = ", ".join(f"{n} ({int((groups == k).sum())})" for k, n in enumerate(names))
-        how = "any difference, by a moderated F test, between" if columns > 1 else "compared are"
+        several = "any difference, by a moderated F test whose effect has no direction, between"
+        how = several if columns > 1 else "compared are"
         notes.append(f"{how} {sizes}")
 
 

@@ -37,6 +37,8 @@ DETECTION_COLUMNS: Final = ("detection", "detection_p", "detection_q", "at_least
 #: value in the arm that has fewest, and ``weight``, coverage / (coverage + 1/4) where the gene was
 #: tested and else 0: how far a gene's numbers count where genes are averaged.
 COVERAGE_COLUMNS: Final = ("coverage", "weight")
+#: With fewer tested genes all may have gone one way by chance.
+FEW_GENES: Final = 20
 #: Share of the compared samples whose value was filled in; only in contrasts that asked for it.
 IMPUTED_COLUMN: Final = "imputed"
 #: Columns of every comparison of RNA with protein. ``discordance`` is a z, positive where protein
@@ -118,6 +120,21 @@ class Evidence:
         if "discordance_class" in across:
             across["discordance_class"] = across["discordance_class"].fillna("undetermined")
         return replace(self, blocks=blocks, across=across)
+
+
+def has_direction(block: pd.DataFrame) -> bool:
+    """Tell whether a contrast says up or down: a test between several levels only says how far.
+
+    Its z is never negative, which over more than ``FEW_GENES`` genes happens in no other test.
+
+    Example:
+        >>> has_direction(pd.DataFrame({"z": np.linspace(-2, 2, 50)}))
+        True
+        >>> has_direction(pd.DataFrame({"z": np.linspace(0, 4, 50)}))
+        False
+    """
+    z = block["z"].dropna()
+    return len(z) <= FEW_GENES or bool((z < 0).any())
 
 
 def widened(block: pd.DataFrame, genes: pd.Index) -> pd.DataFrame:

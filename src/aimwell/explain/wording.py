@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aimwell.cohorts.evidence import Evidence
+from aimwell.cohorts.evidence import Evidence, has_direction
 from aimwell.explain.explanation import NOT_FAITHFUL, Faithfulness, Subgraph
 from aimwell.explain.shares import BIAS, INTERACTIONS, KNOWN, ROUNDING, SETS, START
 from aimwell.explain.tables import KNOWN_BLOCK
@@ -222,7 +222,8 @@ def _own_change(facts: Facts) -> str:
             continue
         change, q = (float(block[c].loc[facts.gene]) for c in ("log2_fold_change", "q"))
         if q < CLEAR:
-            said.append(f"is {'up' if change > 0 else 'down'} in {_words(name)} (q = {q:.1g})")
+            way = f"is {'up' if change > 0 else 'down'}" if has_direction(block) else "differs"
+            said.append(f"{way} in {_words(name)} (q = {q:.1g})")
         else:
             said.append(f"does not change clearly in {_words(name)}")
     return f"{facts.symbol} itself {_list(said)}." if said else ""
@@ -232,7 +233,8 @@ def _clear_changes(facts: Facts, gene: str) -> list[tuple[str, int]]:
     """Kind of layer and sign of every clear change of a gene."""
     found = []
     for name, block in facts.evidence.blocks.items():
-        if _observed(block, gene) and float(block["q"].loc[gene]) < CLEAR:
+        seen = _observed(block, gene) and has_direction(block)
+        if seen and float(block["q"].loc[gene]) < CLEAR:
             sign = 1 if float(block["log2_fold_change"].loc[gene]) > 0 else -1
             found.append((facts.evidence.kinds[name], sign))
     return found

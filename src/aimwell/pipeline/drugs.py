@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from aimwell.cohorts.evidence import Evidence
+from aimwell.cohorts.evidence import Evidence, has_direction
 from aimwell.config import RunConfig
 from aimwell.explain.explanation import Explanation
 from aimwell.knowledge.drug_actions import DOWN, UNKNOWN, UP, match_of
@@ -59,6 +59,8 @@ def changes_of(evidence: Evidence, names: Sequence[str]) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for name in names:
         block = evidence.blocks[name]
+        if not has_direction(block):
+            continue
         sure = block[block["observed"].astype(bool) & (block["lfsr"] < CERTAIN)]
         for gene, effect in zip(sure.index, sure["effect"], strict=True):
             if effect:
