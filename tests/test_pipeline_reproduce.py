@@ -199,6 +199,18 @@ def test_a_run_folder_of_the_first_form_still_opens(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["earlier"]
 
 
+def test_a_graph_folder_of_the_first_form_still_opens(tmp_path: Path) -> None:
+    graph = read_graph(EARLIER.parents[1] / "graphs" / "form-1")
+    assert sorted(graph.symbols) == ["BRCA1", "MDM2", "TP53", "VEGFA"]
+    induced = graph.relations["induces"].edges.iloc[0]
+    assert graph.symbols[induced["source_id"]] == "TP53"
+    assert graph.symbols[induced["target_id"]] == "MDM2"
+    assert len(graph.relations["member_of"].edges) == 3
+    assert [s.name for s in graph.sources] == ["HGNC complete set", "CollecTRI", "WikiPathways"]
+    write_graph(graph, tmp_path / "again")  # and is written in the form of today
+    assert read_graph(tmp_path / "again").sources == graph.sources
+
+
 @pytest.mark.parametrize("command", [explain_run, lambda f, _: reproduce_run(f)])
 def test_a_run_folder_of_a_later_form_is_refused_with_what_to_do(command: Any, first: Path) -> None:
     manifest = json.loads((first / "manifest.json").read_text())
