@@ -198,6 +198,8 @@ def cases() -> list[Case]:
         ),
         Case(("graph", "fetch", "--output", "mirror"), ("mirror/*.t*", "mirror/aimwell.lock.json")),
         Case(("explain", "finished", "EGFR", "--jobs", "1"), kept),
+        Case(("compare", "finished", "EGFR", "MET", "--jobs", "1"), kept),
+        Case(("modules", "finished", "--top", "2", "--output", "modules.tsv"), kept),
         Case(("view", "finished", "--port", "0"), kept),
         Case(
             ("audit", "finished", "--only", "leakage,bias,transfer,calibration,sanity"),
