@@ -68,3 +68,42 @@ def test_the_interval_is_wider_than_that_of_independent_folds():
     half = 3.182446 * np.std(values, ddof=1) * np.sqrt(1 / 4 + 0.25)
     assert mean == pytest.approx(0.02)
     assert (low, high) == pytest.approx((0.02 - half, 0.02 + half), rel=1e-5)
+
+
+def test_folds_of_whole_families_split_no_group_and_are_balanced():
+    from aimwell.bench.grouped_folds import grouped, groups_of
+    from aimwell.knowledge.sources.starter import read_starter_graph
+    from aimwell.models.task import Block, TargetTask
+    from aimwell.models.wiring import build_wiring
+
+    graph = read_starter_graph()
+    genes = pd.Index(sorted(graph.genes), name="hgnc_id")
+    symbols = pd.Index(graph.symbols.reindex(genes).astype(str))
+    groups = groups_of(graph, symbols.append(pd.Index(["NOT_A_GENE"])))
+    assert groups["NOT_A_GENE"] == "NOT_A_GENE"
+    # the subunits of a complex are of one group, whatever their families
+    complexes = next(r for r in graph.set_relations() if r.target_type == "complex")
+    sizes = complexes.edges.groupby("target_id")["source_id"].apply(list)
+    pair = next(ids for ids in sizes if len(ids) == 2)
+    assert groups[graph.symbols[pair[0]]] == groups[graph.symbols[pair[1]]]
+    rng = np.random.default_rng(2)
+    labelled = rng.random(len(genes)) < 0.6
+    labels = (labelled & (rng.random(len(genes)) < 0.3)).astype(np.int8)
+    task = TargetTask(
+        graph=graph,
+        genes=genes,
+        blocks=(Block("graph", "graph", ("x",), np.zeros((len(genes), 1), np.float32)),),
+        wiring=build_wiring(graph, genes),
+        labels=labels,
+        withheld=np.zeros(len(genes), bool),
+        folds=np.where(labelled, rng.integers(0, 5, len(genes)), -1),
+        families=pd.Series(genes, genes),
+        negatives=labelled & (labels == 0),
+    )
+    mine = pd.Series(groups[symbols].to_numpy(), genes)
+    found = grouped(task, mine, 1)
+    assert ((found.folds >= 0) == labelled).all()
+    inside = pd.Series(found.folds[labelled]).groupby(mine[labelled].to_numpy()).nunique()
+    assert inside.max() == 1
+    targets = np.bincount(found.folds[labels == 1])
+    assert targets.max() - targets.min() <= max(2, mine[labels == 1].value_counts().max())

@@ -45,6 +45,7 @@ def test_every_disease_gets_a_folder_and_a_row_and_shares_the_graph(
         "whole",
     ]
     assert table.loc[0, "known"] > table.loc[2, "known"] > 0
+    assert table.loc[[0, 2], "use"].str.len().min() > 0
     places = [tmp_path / "many" / name / ".stages" for name in ("whole", "half")]
     graphs = [next(place.glob("graph-*/graph/graph.json")) for place in places]
     assert graphs[0].samefile(graphs[1])

@@ -167,5 +167,6 @@ def _facts(found: RunResult) -> dict[str, object]:
         "known": int(targets["is_known"].sum()),
         "average_precision": network.get("average_precision"),
         "auroc": network.get("auroc"),
+        "use": (found.checks().get("recommendation") or {}).get("scorer", ""),
         "best": ", ".join(targets.loc[~targets["is_known"].astype(bool), "symbol"].head(BEST)),
     }
