@@ -127,6 +127,13 @@ def test_damage_is_drawn_by_its_seed_and_changes_the_file(name: str, tmp_path: P
     assert changed > 30
 
 
+@pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n\0\0", b"a;b\n1;2\n"])
+def test_any_file_can_be_damaged(data: bytes, tmp_path: Path) -> None:
+    for seed in range(60):
+        (tmp_path / "file.h5ad").write_bytes(data)
+        assert damage(tmp_path / "file.h5ad", random.Random(seed))
+
+
 def test_every_command_that_reads_files_is_given_damaged_ones() -> None:
     tried = {" ".join(case.arguments) for case in CASES}
     # a demonstration and a server read nothing, a benchmark is what calls this, a schema is fixed

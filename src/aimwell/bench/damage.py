@@ -21,17 +21,24 @@ VALUES: Final = (
 
 def damage(path: Path, draw: random.Random) -> str:
     """Damage a file in place at random; say how."""
+    before = path.read_bytes() or b"\n"
     kinds: list[Callable[[bytes, random.Random], bytes]] = [_flip, _cut, _repeat, _encode]
     if path.suffix == ".toml":
         kinds += [_set_value] * 4
     elif path.suffix == ".json":
         kinds += [_swap_word] * 4
-    elif path.suffix != ".parquet":
+    elif _is_text(before):
         kinds += [_set_cell] * 4 + [_move_lines, _other_table]
     kind = draw.choice(kinds)
-    before = path.read_bytes()
     path.write_bytes(kind(before, draw))
     return f"{kind.__name__.lstrip('_')} of {len(before)} bytes"
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
 
 
 def _flip(data: bytes, draw: random.Random) -> bytes:
@@ -69,11 +76,12 @@ def _encode(data: bytes, draw: random.Random) -> bytes:
 
 
 def _set_cell(data: bytes, draw: random.Random) -> bytes:
-    lines = [line.split("\t") for line in data.decode("utf-8").split("\n")]
+    separator = next((s for s in ("\t", ";", ",") if s.encode() in data), " ")
+    lines = [line.split(separator) for line in data.decode("utf-8").split("\n")]
     for _ in range(draw.choice([1, 1, 10, 300])):
         line = lines[draw.choice([0, draw.randrange(len(lines))])]
         line[draw.randrange(len(line))] = draw.choice(CELLS)
-    return "\n".join("\t".join(line) for line in lines).encode("utf-8", "replace")
+    return "\n".join(separator.join(line) for line in lines).encode("utf-8", "replace")
 
 
 def _move_lines(data: bytes, draw: random.Random) -> bytes:
