@@ -230,8 +230,8 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         str,
         typer.Argument(
             metavar="[NAME]",
-            help="One of demo, coad, attribution, graph, identifiers, harmonise, cancer-genes, "
-            "planted, training, scale, gpu, edges, trust, reliability.",
+            help="One of demo, coad, attribution, faithfulness, graph, identifiers, harmonise, "
+            "cancer-genes, planted, training, scale, gpu, edges, trust, reliability.",
         ),
     ] = "",
     data: Data = "",
