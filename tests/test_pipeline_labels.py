@@ -72,8 +72,29 @@ def config_of(data: Path, output: Path, objective: str, **model: object) -> RunC
     )
 
 
-def test_a_run_with_given_negatives_is_ranked_and_audited(cohort, tmp_path):
-    done = run(config_of(cohort, tmp_path / "run", "supervised"))
+def both_tracks_stand_side_by_side(checks):
+    table = pd.DataFrame(checks["tracks"]).set_index(["track", "scorer"])
+    metrics = pd.DataFrame(checks["ladder"]).set_index("index")["average_precision"]
+    precision = table["average_precision"]
+    assert precision["lean", "network"] == metrics["network"]
+    name = "regression: evidence, degree, neighbour labels"
+    assert precision["lean", name] == metrics[name]
+    assert precision["counts alone", "study intensity"] == metrics["study intensity"]
+    assert precision["full", "network"] != precision["lean", "network"]
+    assert precision["full", name] != precision["lean", name]
+    (check,) = [c for c in checks["checks"] if c["name"] == "study_intensity_adds"]
+    difference = precision["full", "network"] - precision["lean", "network"]
+    assert check["value"] == pytest.approx(difference)
+
+
+def test_tracks_need_known_targets(cohort, tmp_path):
+    with pytest.raises(ConfigError, match="compare_tracks"):
+        config_of(cohort, tmp_path / "run", "none", compare_tracks=True)
+
+
+def test_a_run_with_given_negatives_is_ranked_in_both_tracks_and_audited(cohort, tmp_path):
+    done = run(config_of(cohort, tmp_path / "run", "supervised", compare_tracks=True))
+    both_tracks_stand_side_by_side(done.checks())
     targets = done.targets()
     assert targets["is_known"].sum() == 10
     advice = done.checks()["recommendation"]
@@ -88,29 +109,32 @@ def test_a_run_with_given_negatives_is_ranked_and_audited(cohort, tmp_path):
     assert {"null_p_edges", "null_p_labels", "null_p_samples"} <= set(found.genes.columns)
 
 
-def test_both_tracks_stand_side_by_side_and_the_run_ranks_by_the_lean_one(cohort, tmp_path):
-    config = config_of(cohort, tmp_path / "run", "supervised", compare_tracks=True)
-    done = run(config)
-    table = pd.DataFrame(done.checks()["tracks"]).set_index(["track", "scorer"])
-    metrics = pd.DataFrame(done.checks()["ladder"]).set_index("index")["average_precision"]
-    precision = table["average_precision"]
-    assert precision["lean", "network"] == metrics["network"]
-    name = "regression: evidence, degree, neighbour labels"
-    assert precision["lean", name] == metrics[name]
-    assert precision["counts alone", "study intensity"] == metrics["study intensity"]
-    assert precision["full", "network"] != precision["lean", "network"]
-    assert precision["full", name] != precision["lean", name]
-    (check,) = [c for c in done.checks()["checks"] if c["name"] == "study_intensity_adds"]
-    assert check["value"] == pytest.approx(
-        precision["full", "network"] - precision["lean", "network"]
-    )
-    with pytest.raises(ConfigError, match="compare_tracks"):
-        config_of(cohort, tmp_path / "run", "none", compare_tracks=True)
+def of_two_cohorts(cohort: Path, data: Path) -> Path:
+    """The same measurements, half of the subjects in cohort A and half in B."""
+    data.mkdir()
+    for path in cohort.glob("*.t*"):
+        (data / path.name).write_bytes(path.read_bytes())
+    sheet = pd.read_csv(cohort / "samples.tsv", sep="\t")
+    first = sorted(set(sheet["subject"]))[:3]
+    sheet["cohort"] = np.where(sheet["subject"].isin(first), "A", "B")
+    sheet.to_csv(data / "samples.tsv", sep="\t", index=False)
+    return data
 
 
 def test_a_run_without_labels_is_audited_for_what_needs_none(cohort, tmp_path):
-    done = run(config_of(cohort, tmp_path / "run", "none"))
-    found = audit_run(done.folder, AuditRequest(data=str(cohort), jobs=1))
+    """And every cohort is left out with all of its contrasts."""
+    data = of_two_cohorts(cohort, tmp_path / "data")
+    config = config_of(data, tmp_path / "run", "none")
+    (whole,) = config.contrasts
+    parts = tuple(
+        replace(whole, name=f"rna_{name}", batch="", where={"cohort": name}) for name in "AB"
+    )
+    done = run(replace(config, contrasts=parts))
+    found = audit_run(done.folder, AuditRequest(data=str(data), jobs=1))
+    table = found.layers.set_index(["kind", "left_out"])["rank_correlation"]
+    for name in "AB":
+        alone = table["layer", f"rna_{name}"]
+        assert table["contrasts of", f"cohort = {name}"] == pytest.approx(alone)
     values = {c.name: c.value for c in found.checks}
     assert found.skipped["permuted known targets"] == "nothing was learned from known targets"
     assert {"leakage", "calibration"} <= set(found.skipped)
@@ -201,26 +225,3 @@ def starter_task() -> TargetTask:
 def test_known_targets_that_are_negatives_too_are_refused(starter_task: TargetTask):
     with pytest.raises(TaskError, match="known targets and negatives"):
         replace(starter_task, negatives=starter_task.labels == 1)
-
-
-def test_every_cohort_is_left_out_with_all_of_its_contrasts(cohort, tmp_path):
-    sheet = pd.read_csv(cohort / "samples.tsv", sep="\t")
-    first = sorted(set(sheet["subject"]))[:3]
-    sheet["cohort"] = np.where(sheet["subject"].isin(first), "A", "B")
-    data = tmp_path / "data"
-    data.mkdir()
-    for path in cohort.glob("*.t*"):
-        (data / path.name).write_bytes(path.read_bytes())
-    sheet.to_csv(data / "samples.tsv", sep="\t", index=False)
-    config = config_of(data, tmp_path / "run", "none")
-    (whole,) = config.contrasts
-    parts = tuple(
-        replace(whole, name=f"rna_{name}", batch="", where={"cohort": name}) for name in "AB"
-    )
-    done = run(replace(config, contrasts=parts))
-    found = audit_run(done.folder, AuditRequest(("layers",), data=str(data), jobs=1))
-    table = found.layers.set_index(["kind", "left_out"])["rank_correlation"]
-    assert {("contrasts of", "cohort = A"), ("contrasts of", "cohort = B")} <= set(table.index)
-    for name in "AB":
-        alone = table["layer", f"rna_{name}"]
-        assert table["contrasts of", f"cohort = {name}"] == pytest.approx(alone)

@@ -129,8 +129,11 @@ def fit_linear(
     w = np.where(observed, 1.0, 0.0)
     if weights is not None:
         w = np.where(observed, _aligned(weights, design.samples, genes, "weights"), 0.0)
-        if not np.all(w[observed] > 0):
-            raise DesignError("every weight of an observed value must be a positive number")
+        if not np.all((w[observed] > 0) & np.isfinite(w[observed])):
+            raise DesignError(
+                "every weight of an observed value must be a positive number; of counts they are "
+                "not where samples do not differ beyond the model, as copies of one subject"
+            )
     n, g = y.shape
     count = observed.sum(axis=0)
     with np.errstate(invalid="ignore"):
