@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from aimwell.cli.options import read_run_file
-from aimwell.cohorts.design import build_design, confounding_stain
+from aimwell.cohorts.design import build_design
+from aimwell.cohorts.gate import confounding_stain
 from aimwell.config import ContrastSettings
 from aimwell.errors import ConfoundedError, DesignError
 

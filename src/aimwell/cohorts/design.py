@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from aimwell.cohorts.asked import what_is_asked
+from aimwell.cohorts.gate import Verdict, information_retained, judge, refuse_inestimable
 from aimwell.cohorts.selection import (
     check_arms,
     condition_numbers,
@@ -17,15 +18,10 @@ from aimwell.cohorts.selection import (
     select_samples,
     text_of,
 )
-from aimwell.cohorts.terms import column_space
 from aimwell.config import ContrastSettings
-from aimwell.config.formula import asked_columns, nuisance_columns
 from aimwell.errors import ConfoundedError, DesignError, some
 from aimwell.provenance import Step
 
-Verdict = Literal["accept", "warn", "refuse"]
-ACCEPT_INFORMATION: Final = 0.5
-WARN_INFORMATION: Final = 0.2
 #: A covariate with at least this share of numbers, and more of them than this, is one of numbers.
 _MOSTLY: Final = 0.5
 _MANY_LEVELS: Final = 5
@@ -166,9 +162,9 @@ def build_design(
     base = pd.concat([blocks, beside], axis=1)
     terms = _independent(terms, base, notes, paired=pairs > 0)
     columns = asked.tested.to_numpy(float)
-    information = _information_retained(columns, terms, base)
-    _check_estimable(columns, terms, base, sheet, contrast)
-    verdict = _judge(information, sheet, contrast, notes)
+    information = information_retained(columns, terms, base)
+    refuse_inestimable(columns, terms, base, sheet, contrast)
+    verdict = judge(information, sheet, contrast, notes)
     _note_levels(asked.names, groups, columns.shape[1], notes)
     matrix = pd.concat([base, asked.tested, terms], axis=1)
     first = pd.Series(groups).map(lambda group: group % 2 if not asked.names else group > 0)
@@ -220,7 +216,7 @@ def _survival(
             else f"contrast '{contrast.name}': no sample outlives another, so nothing can be "
             f"compared; is '{contrast.time}' the follow-up?"
         )
-    verdict = _judge(information, sheet, contrast, notes)
+    verdict = judge(information, sheet, contrast, notes)
     event = found["event"].astype(float).rename(contrast.event)
     terms = _nuisance_terms(sheet, contrast, notes)
     intercept = pd.DataFrame({"intercept": 1.0}, index=sheet.index)
@@ -287,29 +283,6 @@ def _random_blocks(
             "from it; at least 2 are needed in each"
         )
     return tuple(block)
-
-
-def confounding_stain(designs: Mapping[str, Mapping[str, object]]) -> str:
-    """Say in one sentence which contrasts were tested although the gate refused them.
-
-    Args:
-        designs: Contrast → facts with ``verdict`` and ``information_retained``.
-
-    Returns:
-        The sentence that every result has to carry; empty where no contrast was refused.
-
-    Example:
-        >>> confounding_stain({"a": {"verdict": "refuse", "information_retained": 0.19}})
-        "Confounding was accepted: batch and covariates leave 19% of the information on 'a'."
-    """
-    refused = [
-        f"{facts['information_retained']:.0%} of the information on '{name}'"
-        for name, facts in sorted(designs.items())
-        if facts.get("verdict") == "refuse"
-    ]
-    if not refused:
-        return ""
-    return f"Confounding was accepted: batch and covariates leave {', '.join(refused)}."
 
 
 def imputation_stain(designs: Mapping[str, Mapping[str, object]]) -> str:
@@ -391,108 +364,3 @@ def _independent(
             by = "the subjects and earlier terms" if paired else "earlier terms"
             notes.append(f"'{column}' is already explained by {by}, so it is left out")
     return terms[kept]
-
-
-def _information_retained(tested: np.ndarray, terms: pd.DataFrame, blocks: pd.DataFrame) -> float:
-    """Compare within blocks only: what subjects take away, every paired model takes away.
-
-    Of several tested columns it is that of the comparison of which least is left.
-    """
-    x = blocks.to_numpy(float)
-    both = np.column_stack([tested, terms.to_numpy(float)])
-    within = both - x @ np.linalg.lstsq(x, both, rcond=1e-10)[0]
-    asked, others = within[:, : tested.shape[1]], within[:, tested.shape[1] :]
-    if not others.shape[1] or not np.any(asked):
-        return 1.0
-    space = column_space(asked)
-    rest = space - others @ np.linalg.lstsq(others, space, rcond=1e-10)[0]
-    least = float(np.linalg.svd(rest, compute_uv=False).min()) ** 2
-    return min(max(least, 0.0), 1.0)
-
-
-def _check_estimable(
-    tested: np.ndarray,
-    terms: pd.DataFrame,
-    blocks: pd.DataFrame,
-    sheet: pd.DataFrame,
-    contrast: ContrastSettings,
-) -> None:
-    others = np.column_stack([blocks.to_numpy(float), terms.to_numpy(float)])
-    centred = tested - tested.mean(axis=0)
-    space = column_space(centred)
-    rest = space - others @ np.linalg.lstsq(others, space, rcond=1e-10)[0]
-    lost = space.shape[1] < tested.shape[1]
-    if lost or np.linalg.svd(rest, compute_uv=False).min() ** 2 < 1e-8:
-        raise ConfoundedError(
-            f"contrast '{contrast.name}': '{asked_columns(contrast)[0]}' cannot be told apart from "
-            f"{_nuisance_names(contrast)}: {_aliased(sheet, contrast)}. No model can separate "
-            "them; measure both arms in one batch, or leave the term out and say why"
-        )
-    parameters = others.shape[1] + tested.shape[1]
-    if len(tested) <= parameters:
-        raise DesignError(
-            f"contrast '{contrast.name}' has {len(tested)} samples for {parameters} coefficients, "
-            "so nothing is left to estimate the noise; use fewer covariates or more samples"
-        )
-
-
-def _aliased(sheet: pd.DataFrame, contrast: ContrastSettings) -> str:
-    """Say which levels of batch and categorical covariates hold a single arm."""
-    if contrast.test == "survival":
-        return f"many of '{contrast.batch}' have few samples"
-    name = asked_columns(contrast)[0]
-    condition = text_of(sheet[name])
-    found = []
-    two = contrast.test in ("arms", "interaction")
-    arms = (contrast.case, contrast.control) if two else ()
-    for column in nuisance_columns(contrast):
-        if column != contrast.batch and numbers_of(sheet[column]) is not None:
-            continue
-        text = text_of(sheet[column])
-        if not two:
-            single = condition.groupby(text).nunique()
-            if levels := sorted(single.index[single == 1]):
-                found.append(f"'{column}' {some(levels)} with a single '{name}'")
-        for arm in arms:
-            levels = sorted(set(text[condition == arm]) - set(text[condition != arm]))
-            if levels:
-                found.append(f"'{column}' {some(levels)} only in '{arm}'")
-    return "; ".join(found) or "together they add up to it"
-
-
-def _nuisance_names(contrast: ContrastSettings) -> str:
-    names = nuisance_columns(contrast)
-    if contrast.subject and not names:
-        names = [contrast.subject]
-    return " and ".join(f"'{name}'" for name in names)
-
-
-def grade(information: float) -> Verdict:
-    """Give the verdict that a share of information retained deserves."""
-    if information >= ACCEPT_INFORMATION:
-        return "accept"
-    return "warn" if information >= WARN_INFORMATION else "refuse"
-
-
-def _judge(
-    information: float, sheet: pd.DataFrame, contrast: ContrastSettings, notes: list[str]
-) -> Verdict:
-    on = asked_columns(contrast)[0]
-    what = f"{information:.0%} of the information on '{on}'"
-    verdict = grade(information)
-    if verdict == "accept":
-        return verdict
-    if verdict == "warn":
-        notes.append(
-            f"{_nuisance_names(contrast)} leave {what} ({_aliased(sheet, contrast)}); "
-            "effects are less precise than the number of samples suggests"
-        )
-        return verdict
-    if not contrast.accept_confounding:
-        raise ConfoundedError(
-            f"contrast '{contrast.name}': {_nuisance_names(contrast)} leave {what}, at least "
-            f"{WARN_INFORMATION:.0%} is needed ({_aliased(sheet, contrast)}); balance the arms, or "
-            "set accept_confounding = true (--accept-confounding) to go on with every result marked"
-        )
-    notes.append(f"{_nuisance_names(contrast)} leave {what}; accepted by accept_confounding")
-    return verdict

@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aimwell.cohorts.design import Design, grade
+from aimwell.cohorts.design import Design
 from aimwell.cohorts.differential import fit_linear
+from aimwell.cohorts.gate import grade
 from aimwell.errors import DesignError
 
 #: Genes with the most left over are searched; a hidden batch that only others show is small.

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 import pandas as pd
 
 from aimwell.cohorts.cohort import Cohort
-from aimwell.cohorts.design import Design, confounding_stain, imputation_stain
+from aimwell.cohorts.design import Design, imputation_stain
 from aimwell.cohorts.evidence import Evidence
+from aimwell.cohorts.gate import confounding_stain
 from aimwell.cohorts.harmonise import harmonise
 from aimwell.cohorts.qc import quality_facts
 from aimwell.cohorts.reading import read_cohort
