@@ -228,7 +228,7 @@ class DeviceBlock:
         )
         channel, gene = row // path.n, row % path.n
         pair = self.pair[block, gene]
-        kept = ((pair >= 0) & (gene != self.targets[block])).nonzero().squeeze(1)
+        kept = (pair >= 0).nonzero().squeeze(1)
         at = pair[kept] * path.n_direct + channel[kept]
         credit = self._zeros(self.b, path.d)
         for power, term in path.terms.items():
