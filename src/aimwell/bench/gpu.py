@@ -132,7 +132,15 @@ class _Bench:
                 "products", lambda: measure_products(operators[0], columns, self.size == SMALL)
             )
             yield from _guarded("ways", self._ways)
-            scores = [f.result() for f in waiting] or [job(self.size, u) for job, u in jobs]
+            scores: list[np.ndarray] = []
+
+            def collect() -> Iterator[Bar]:
+                scores.extend(f.result() for f in waiting)
+                if not pool:
+                    scores.extend(job(self.size, unit) for job, unit in jobs)
+                yield bar("gpu: networks fitted on the processor, to compare with", len(scores))
+
+            yield from _guarded("fits on the processor", collect)
         yield from _guarded("training", self._training)
         yield from _guarded("repeat", self._repeat)
         yield from _guarded("agreement", lambda: self._agreement(units, scores))
