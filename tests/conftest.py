@@ -10,6 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: a change is judged by what it changes, not by luck. More of them,
+# drawn at random, are tried by ``aimwell bench reliability``.
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = os.environ.get("AIMWELL_DATA", "")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from aimwell.bench.scale import _fits, private_bytes
+from aimwell.bench.scale import _fits
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.demo import demo_config
@@ -28,10 +28,3 @@ def test_fits_are_compared_by_the_bytes_of_their_members(tmp_path: Path) -> None
     assert _fits(shared, tmp_path / "again", config, 1, "local") == one
     other = replace(config, run=replace(config.run, seed=config.run.seed + 1))
     assert _fits(shared, tmp_path / "other", other, 1, "local") != one
-
-
-def test_memory_that_only_this_process_has_grows_with_what_it_makes() -> None:
-    before = private_bytes()
-    held = bytearray(b"x" * 50_000_000)
-    assert private_bytes() - before > 40_000_000
-    del held

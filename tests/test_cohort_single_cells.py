@@ -175,7 +175,7 @@ def test_the_modality_of_a_mudata_file_is_chosen(tmp_path: Path) -> None:
 
 @given(st.integers(0, 2**31), st.integers(1, 30))
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_damaged_file_gives_a_result_or_a_clear_error(
     tmp_path: Path, seed: int, damage: int
@@ -192,3 +192,15 @@ def test_a_damaged_file_gives_a_result_or_a_clear_error(
     with suppress(AimwellError):
         found = read_h5ad(path, CELLS)
         assert found.values.index.is_unique
+
+
+def test_a_file_that_ends_the_library_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cells.h5ad"
+    saved(cells(), path)
+    assert read_h5ad(path, CELLS).values.size
+    crash = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    monkeypatch.setattr("aimwell.cohorts.anndata_files._LOOK", crash)
+    with pytest.raises(InputError, match=r"cells\.h5ad.*damaged in a way that ends the HDF5"):
+        read_h5ad(path, CELLS)

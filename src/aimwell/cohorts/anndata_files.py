@@ -1,6 +1,8 @@
 """Matrices, annotations and sums over cells of files in the AnnData layout (HDF5)."""
 
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,19 @@ from aimwell.provenance import Step
 _PLACES: Final = ("layers/counts", "layers/raw_counts", "layers/raw", "raw/X", "X")
 #: More rows than this are cells, not samples.
 _MOST_SAMPLES: Final = 5000
+#: Visits every group, attribute and description of a dataset, as reading does.
+_LOOK: Final = """
+import sys, h5py
+
+def look(name, thing):
+    dict(thing.attrs)
+    if isinstance(thing, h5py.Dataset):
+        thing.shape, thing.dtype, thing.chunks, thing.fillvalue
+
+with h5py.File(sys.argv[1], "r") as file:
+    look("/", file)
+    file.visititems(look)
+"""
 #: Kind of a layer → how 10x Genomics calls its features.
 _FEATURE_TYPES: Final = {"rna": "Gene Expression", "protein": "Antibody Capture"}
 
@@ -62,6 +77,7 @@ def opened(path: Path, what: str) -> Iterator[Any]:
         raise ConfigError(
             f"'{path}' needs anndata, which is not installed; pip install 'aimwell[anndata]'"
         ) from error
+    _refuse_crash(path, what)
     try:
         with warnings.catch_warnings(), h5py.File(path, "r") as file:
             warnings.simplefilter("ignore")  # of layouts that are old but can be read
@@ -71,6 +87,21 @@ def opened(path: Path, what: str) -> Iterator[Any]:
     except Exception as error:  # a damaged file fails in whatever part is read first
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise InputError(f"'{path}' cannot be read as {what}: {reason}; save it again") from error
+
+
+def _refuse_crash(path: Path, what: str) -> None:
+    """Look through a file in a process of its own first: some damage crashes the HDF5 library."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _LOOK, str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode < 0:  # ended by a signal; what is merely wrong is told when it is read
+        raise InputError(
+            f"'{path}' cannot be read as {what}: it is damaged in a way that ends the HDF5 library "
+            "itself; get the file again"
+        )
 
 
 def take(group: Any, settings: MatrixSettings, place: str, where: str) -> Cells:

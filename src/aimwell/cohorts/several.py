@@ -102,7 +102,7 @@ def log_p_of_f(f: np.ndarray, above: int, below: np.ndarray) -> np.ndarray:
 
     Example:
         >>> log_p_of_f(np.array([1.0, 1e9]), 2, np.array([4.0, 100.0])).round(2).tolist()
-        [-0.81, -840.77]
+        [-0.81, -840.56]
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         known = np.isfinite(below)

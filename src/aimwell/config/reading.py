@@ -109,16 +109,18 @@ def config_from(raw: Mapping[str, Any], where: str = "configuration") -> RunConf
     return config
 
 
-def _refuse_odd_text(raw: Any, where: str) -> None:
+def _refuse_odd_text(raw: Any, where: str, at: str = "") -> None:
     """Refuse text that no system takes as a name of a file, wherever it stands."""
     if isinstance(raw, Mapping):
-        raw = [*raw.keys(), *raw.values()]
-    if isinstance(raw, list | tuple):
-        for part in raw:
-            _refuse_odd_text(part, where)
+        for key, value in raw.items():
+            _refuse_odd_text(key, where, at or "a key")
+            _refuse_odd_text(value, where, _join(at, str(key)))
+    elif isinstance(raw, list | tuple):
+        for number, part in enumerate(raw):
+            _refuse_odd_text(part, where, f"{at}[{number}]")
     elif isinstance(raw, str) and not _ENCODABLE.fullmatch(raw):
         raise ConfigError(
-            f"{where}: {raw[:80]!a} holds NUL or half a character, which cannot be written; "
+            f"{where}: {at} = {raw[:80]!a} holds NUL or half a character, which cannot be written; "
             "write it anew"
         )
 
@@ -155,8 +157,6 @@ def _value(hint: Any, raw: Any, where: str, at: str) -> Any:
         return {str(k): str(v) for k, v in raw.items()}
     if hint is float and isinstance(raw, int) and not isinstance(raw, bool):
         return float(raw)
-    if isinstance(raw, str) and "\0" in raw:
-        raise ConfigError(f"{where}: '{at}' holds a null character; remove it")
     if not isinstance(raw, hint) or (isinstance(raw, bool) and hint is not bool):
         found = f"{raw.isoformat()}; write it in quotes" if isinstance(raw, date) else repr(raw)
         raise ConfigError(f"{where}: '{at}' must be of type {hint.__name__}, found {found}")

@@ -69,7 +69,7 @@ def recommend(
         >>> known = pd.Series([i < 8 for i in range(40)], genes)
         >>> scores = {"network": [-i for i in range(40)], "degree": [i % 7 for i in range(40)]}
         >>> found = recommend(pd.DataFrame(scores, genes), known, pd.Series(genes, genes))
-        >>> found.scorer, found.families, found.scorers.loc["network", "average_precision"]
+        >>> found.scorer, found.families, float(found.scorers.loc["network", "average_precision"])
         ('network', 8, 1.0)
     """
     order = [c for c in map(str, scorers.columns) if c != network]
