@@ -450,6 +450,21 @@ def test_a_mirror_is_asked_for_the_name_of_the_file(
     assert done.locked.url == f"{server.url}/databases/links.txt"
 
 
+@pytest.mark.parametrize(("fact", "value"), [("bytes", "many"), ("sha256", 7), ("release", None)])
+def test_a_lock_with_facts_of_another_kind_is_damaged(
+    tmp_path: Path, fact: str, value: object
+) -> None:
+    facts = dict.fromkeys(fetch.Locked.__dataclass_fields__, "x") | {"bytes": 3}
+    for found, spoilt in ((facts, False), (facts | {fact: value}, True)):
+        lock = {"version": fetch._VERSION, "files": {"a": found}}
+        (tmp_path / fetch.LOCK).write_text(json.dumps(lock))
+        if not spoilt:
+            assert fetch.read_lock(tmp_path)["a"].bytes == 3
+            continue
+        with pytest.raises(InputError, match=f"is damaged .*{fact} is"):
+            fetch.read_lock(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("prepare", "options", "error", "message"),
     [

@@ -49,6 +49,12 @@ class Locked:
     release: str
     licence: str
 
+    def __post_init__(self) -> None:
+        """Refuse facts of another kind than was written."""
+        for fact, value in asdict(self).items():
+            if not isinstance(value, int if fact == "bytes" else str):
+                raise TypeError(f"{fact} is {value!r}")
+
 
 @dataclass(frozen=True)
 class Fetched:

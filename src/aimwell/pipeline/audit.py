@@ -471,7 +471,11 @@ def _kept(folder: Path) -> dict[str, Any]:
 
 def _planted(folder: Path) -> pd.DataFrame | None:
     rows = _kept(folder).get("planted")
-    return pd.DataFrame(rows).drop(columns="index", errors="ignore") if rows else None
+    if not rows:
+        return None
+    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+        raise RunError(f"'{folder / STAGES / KEPT}' is damaged; run again into that folder")
+    return pd.DataFrame(rows).drop(columns="index", errors="ignore")
 
 
 def _other_scores(folder: Path) -> "tuple[str, pd.Series[float]]":
