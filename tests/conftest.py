@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import settings
 
@@ -43,6 +44,27 @@ def real_data() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip("the public databases are not here; set AIMWELL_DATA to their folder")
     return folder
+
+
+DESIGNS = Path(__file__).parent / "data" / "statistics"
+
+
+@pytest.fixture(scope="module")
+def values() -> pd.DataFrame:
+    """Simulated measurements that limma tested by several designs; samples × genes."""
+    return pd.read_csv(DESIGNS / "designs_values.csv", index_col=0)
+
+
+@pytest.fixture(scope="module")
+def sheet() -> pd.DataFrame:
+    """The sample sheet of ``values``."""
+    return pd.read_csv(DESIGNS / "designs_samples.csv", index_col=0)
+
+
+@pytest.fixture(scope="module")
+def limma() -> pd.DataFrame:
+    """What limma found in ``values``, by design and gene."""
+    return pd.read_csv(DESIGNS / "designs_limma.csv")
 
 
 class Browser:

@@ -14,7 +14,8 @@ from aimwell.config import config_from
 from aimwell.errors import AimwellError, ConfigError, InputError, LabelError, RunError
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.pipeline import Silent, run
-from aimwell.pipeline.audit import AuditRequest, _planted, audit_run
+from aimwell.pipeline.audit import AuditRequest, audit_run
+from aimwell.pipeline.audit_inputs import planted
 from aimwell.simulate import SimulationSettings, simulate_cohort, write_simulation
 
 CONTRAST = {"condition": "condition", "case": "case", "control": "control", "subject": "subject"}
@@ -234,9 +235,9 @@ def test_settings_of_an_audit_are_part_of_the_run(cohort: Path, tmp_path: Path) 
     assert first.checks()["checks"]
 
 
-@pytest.mark.parametrize("planted", ['"x"', '["x"]', '{"a": 1}'])
-def test_a_damaged_note_of_what_was_planted_is_refused(tmp_path: Path, planted: str) -> None:
+@pytest.mark.parametrize("note", ['"x"', '["x"]', '{"a": 1}'])
+def test_a_damaged_note_of_what_was_planted_is_refused(tmp_path: Path, note: str) -> None:
     (tmp_path / ".stages").mkdir()
-    (tmp_path / ".stages" / "kept.json").write_text(f'{{"planted": {planted}}}')
+    (tmp_path / ".stages" / "kept.json").write_text(f'{{"planted": {note}}}')
     with pytest.raises(RunError, match=r"kept\.json' is damaged; run again"):
-        _planted(tmp_path)
+        planted(tmp_path)

@@ -1,7 +1,6 @@
 """Several groups and free formulas from the run file: the numbers of limma, and what is refused."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,6 @@ from aimwell.errors import ConfigError, ConfoundedError, DesignError
 from aimwell.pipeline.drugs import changes_of
 from aimwell.trust.resampling import bootstrap_samples, permute_samples
 
-DATA = Path(__file__).parent / "data" / "statistics"
 ANY = ContrastSettings("g", "protein", "arm", test="any", covariates=("sex",))
 
 
@@ -31,21 +29,6 @@ def asked(formula: str, coefficient: str, **more) -> ContrastSettings:
     return ContrastSettings(
         "f", "protein", test="formula", formula=formula, coefficient=coefficient, **more
     )
-
-
-@pytest.fixture(scope="module")
-def values() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_values.csv", index_col=0)
-
-
-@pytest.fixture(scope="module")
-def sheet() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_samples.csv", index_col=0)
-
-
-@pytest.fixture(scope="module")
-def limma() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_limma.csv")
 
 
 def evidence_of(values, sheet, contrast):

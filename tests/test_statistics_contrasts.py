@@ -1,7 +1,6 @@
 """Contrasts beyond two arms, from settings to evidence: slopes, interactions, blocks, survival."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,24 +19,8 @@ from aimwell.config import ContrastSettings
 from aimwell.config.reading import config_from
 from aimwell.errors import ConfigError, ConfoundedError, DesignError
 
-DATA = Path(__file__).parent / "data" / "statistics"
 SLOPE = ContrastSettings("dose", "protein", "dose", covariates=("sex",), test="slope")
 SURVIVAL = ContrastSettings("death", "rna", test="survival", time="months", event="died")
-
-
-@pytest.fixture(scope="module")
-def values() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_values.csv", index_col=0)
-
-
-@pytest.fixture(scope="module")
-def sheet() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_samples.csv", index_col=0)
-
-
-@pytest.fixture(scope="module")
-def limma() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_limma.csv")
 
 
 def evidence_of(

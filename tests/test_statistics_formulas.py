@@ -16,21 +16,6 @@ from aimwell.errors import AlignmentError, DesignError
 DATA = Path(__file__).parent / "data" / "statistics"
 
 
-@pytest.fixture(scope="module")
-def values() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_values.csv", index_col=0)
-
-
-@pytest.fixture(scope="module")
-def sheet() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_samples.csv", index_col=0)
-
-
-@pytest.fixture(scope="module")
-def limma() -> pd.DataFrame:
-    return pd.read_csv(DATA / "designs_limma.csv")
-
-
 @pytest.mark.parametrize(
     ("name", "formula", "test"),
     [

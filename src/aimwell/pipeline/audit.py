@@ -1,28 +1,26 @@
 """Audit a finished run: repeat it with one thing changed, many times, and say what holds."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from aimwell.config import RunConfig
-from aimwell.errors import AimwellError, ConfigError, InputError, RunError, some
+from aimwell.errors import ConfigError
 from aimwell.models.training import predict
+from aimwell.pipeline.audit_inputs import other_scores, planted, refuse_changed, with_data
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.explain import restore
-from aimwell.pipeline.keys import input_digests
 from aimwell.pipeline.manifest import read_manifest
-from aimwell.pipeline.outputs import KEPT, beats_ladder, quality_of, write_outputs
+from aimwell.pipeline.outputs import beats_ladder, quality_of, write_outputs
 from aimwell.pipeline.progress import Progress, Silent
 from aimwell.pipeline.run import STAGES, hold
 from aimwell.pipeline.stages import Stages
 from aimwell.pipeline.workers import in_processes, one_thread
 from aimwell.pipeline.worlds import STAGE, read_scored, score_and_keep
-from aimwell.provenance import content_hash, sha256_of, to_plain
+from aimwell.provenance import content_hash, to_plain
 from aimwell.trust import variants as kinds
 from aimwell.trust.audit import (
     PARTS,
@@ -103,14 +101,15 @@ def audit_run(
     """
     tell = progress or Silent()
     manifest = read_manifest(folder)
-    _refuse_changed(folder, manifest)
-    other = _other_scores(Path(request.other)) if request.other else None
+    refuse_changed(folder, manifest)
+    truth = planted(folder)
+    other = other_scores(Path(request.other)) if request.other else None
     with hold(folder):
         config, keys = restore(manifest, folder, request.jobs)
         if request.rewires >= 0:
             changed = dataclasses.replace(config.audit, rewires=request.rewires)
             config = dataclasses.replace(config, audit=changed)
-        config, no_data = _with_data(config, folder, dict(manifest["files"]), request)
+        config, no_data = with_data(config, folder, dict(manifest["files"]), request.data)
         stages = Stages(config, keys, StageCache(folder / STAGES), tell)
         stages.read()
         stages.fit()
@@ -118,7 +117,7 @@ def audit_run(
         audit = work.audit(other)
         stages.explain()
         stages.progress.start("writing the report")
-        write_outputs(stages, folder, _planted(folder), audit)
+        write_outputs(stages, folder, truth, audit)
     return audit
 
 
@@ -398,93 +397,6 @@ class _Work:
         if self.settings.remove_degree and "score_without_degree" in genes:
             rest = genes["score_without_degree"].to_numpy(float)
             genes["rank_without_degree"] = ranks_of(rest)
-
-
-def _refuse_changed(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Refuse a run whose files are not those that it wrote."""
-    listed = manifest.get("outputs")
-    if not isinstance(listed, Mapping):
-        raise RunError(f"'{folder}' was not finished; run again into this folder first")
-    changed = [
-        name
-        for name, digest in sorted(listed.items())
-        if not (folder / name).is_file() or sha256_of(folder / name) != digest
-    ]
-    if changed:
-        raise RunError(
-            f"'{folder}' is not as the run wrote it: {some(changed)} changed or gone "
-            f"({len(changed)} in all), and an audit would vouch for what nobody computed. Run "
-            "again into this folder with 'aimwell run', which reuses what it can"
-        )
-
-
-def _with_data(
-    config: RunConfig, folder: Path, files: dict[str, str], request: AuditRequest
-) -> tuple[RunConfig, str]:
-    """Point the settings at the measurements, or say why they cannot be read.
-
-    Any folder with the bytes of the run will do: the one that was named, or that of the run. A
-    named one that lacks them is refused only if the other does, too, since ``AIMWELL_DATA`` may
-    name a folder for other runs.
-    """
-    if not config.cohort.matrices or not config.contrasts:
-        return config, "the cohort came as finished results, without samples"
-    places = [p for p in (request.data, str(_kept(folder).get("data") or "")) if p]
-    for place in places:
-        at = dataclasses.replace(config, run=dataclasses.replace(config.run, data=place))
-        found = input_digests(at, (at.cohort, at.identifiers), files)
-        if Path(place).is_dir() and all(files[name] == digest for name, digest in found.items()):
-            return at, ""
-    if not places:
-        return config, "nobody said where the measurements are; name their folder with --data"
-    why = _unlike(Path(places[0]), config, files)
-    if request.data:
-        raise why
-    return config, str(why)
-
-
-def _unlike(place: Path, config: RunConfig, files: dict[str, str]) -> AimwellError:
-    """Say what a folder lacks of the measurements of a run."""
-    at = dataclasses.replace(config, run=dataclasses.replace(config.run, data=str(place)))
-    hint = "name the folder of the inputs of the run with --data"
-    if not place.is_dir():
-        return InputError(f"there is no folder '{place}'; {hint}")
-    found = input_digests(at, (at.cohort, at.identifiers), files)
-    if missing := sorted(n for n, digest in found.items() if not digest):
-        return InputError(
-            f"'{place}' lacks {len(missing)} inputs of the run: {some(missing)}; {hint}"
-        )
-    changed = sorted(n for n, digest in found.items() if files[n] != digest)
-    return RunError(
-        f"{len(changed)} inputs in '{place}' are not those of the run: {some(changed)}; {hint}, or "
-        "run again"
-    )
-
-
-def _kept(folder: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((folder / STAGES / KEPT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _planted(folder: Path) -> pd.DataFrame | None:
-    rows = _kept(folder).get("planted")
-    if not rows:
-        return None
-    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
-        raise RunError(f"'{folder / STAGES / KEPT}' is damaged; run again into that folder")
-    return pd.DataFrame(rows).drop(columns="index", errors="ignore")
-
-
-def _other_scores(folder: Path) -> "tuple[str, pd.Series[float]]":
-    read_manifest(folder)
-    path = folder / "targets.parquet"
-    if not path.is_file():
-        raise RunError(f"'{folder}' lacks targets.parquet; run again into that folder")
-    table = pd.read_parquet(path, columns=["hgnc_id", "score"])
-    return folder.name, table.set_index("hgnc_id")["score"]
 
 
 def parts_of(text: str) -> tuple[str, ...]:
