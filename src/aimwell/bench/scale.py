@@ -33,6 +33,10 @@ from aimwell.pipeline.workers import fit_and_keep, in_processes, keep_memory, sh
 SHORT: Final = 5
 #: Empty units that measure what it costs to hand one out.
 EMPTY: Final = 200
+#: Loads what a worker loads, and prints the memory that only it has.
+EMPTY_WORKER: Final = (
+    "import aimwell.pipeline.workers, aimwell.bench.scale as s; print(s.private_bytes())"
+)
 #: Fits of a study with null networks: 25 for the ensemble, and for each of 200 permutations.
 STUDY: Final = 25 * 201
 WORKERS: Final = (1, 2, 10, 100, 1000)
@@ -72,6 +76,8 @@ def _cohort(data: str, folder: Path) -> Iterator[Bar]:
     unit = seconds[1] / units
     private = max(in_processes(_weigh, [(shared, config.model, config.run.seed)] * 2, 2))
     yield bar("scale: memory per worker beyond the shared graph", private / 1e6, "MB", "<= 300")
+    empty = float(_python(["-c", EMPTY_WORKER]))
+    yield bar("scale: the same of a worker that has read nothing", empty / 1e6, "MB")
     short = replace(config, model=replace(config.model, epochs=SHORT, seeds=1))
     serial = _fits(shared, folder / "serial", short, 1, "local")
     costs = {}
