@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from aimwell.pipeline import Silent, run
 from aimwell.pipeline.audit import AuditRequest, audit_run
 from aimwell.pipeline.audit_inputs import planted
 from aimwell.simulate import SimulationSettings, simulate_cohort, write_simulation
+from aimwell.trust.tiers import Audited, assign_tiers
 
 CONTRAST = {"condition": "condition", "case": "case", "control": "control", "subject": "subject"}
 FEW = {
@@ -91,6 +93,14 @@ def test_a_run_without_an_audit_has_tiers_and_none_is_robust(finished: Path) -> 
     assert set(table["tier"]) <= {"supported", "speculative"}
     assert table["tier_reason"].notna().all()
     assert "null_p" not in table
+    assert (table["rank_without_family"] >= table["rank"]).all()
+    falls = table["rank_without_family"] > table["rank"]
+    assert falls.any()
+    families = pd.DataFrame(json.loads((finished / "checks.json").read_text())["families"])
+    assert set(table.loc[falls, "decisive_family"]) <= set(families["family"])
+    assert families["known_targets"].sum() == table["is_known"].sum()
+    leaves = table["rank_without_family"] > 0.1 * len(table)
+    assert set(table.loc[leaves, "tier"]) == {"speculative"}
 
 
 def test_an_audit_adds_its_results_to_the_folder(audited: Path) -> None:
@@ -138,6 +148,21 @@ def test_only_what_is_asked_for_is_done_and_then_nothing_is_robust(copy: Path) -
     assert not list((copy / ".stages").glob("audit-*"))
     assert "robust" not in set(found.genes["tier"])
     assert not found.genes["tier_reason"].str.contains("nulls").any()
+
+
+def test_ranks_that_were_not_drawn_again_cap_every_tier(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[set[str]] = []
+
+    def assign(*args: Any, audited: Audited, **more: Any) -> pd.DataFrame:
+        gone.append(set(audited.missing))
+        return assign_tiers(*args, audited=audited, **more)
+
+    monkeypatch.setattr("aimwell.pipeline.audit.assign_tiers", assign)
+    audit_run(copy, AuditRequest(only=("nulls",), jobs=1))
+    audit_run(copy, AuditRequest(only=("nulls", "stability"), jobs=1))
+    assert gone == [{"subjects drawn again", "edges left out"}, set()]
 
 
 def forget_data(folder: Path) -> Path:

@@ -88,6 +88,27 @@ def test_an_unsteady_rank_lowers_the_tier() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rank", "expected"), [(9, ROBUST), (15, SUPPORTED), (60, SPECULATIVE)], ids=str
+)
+def test_a_target_that_stands_on_one_family_is_not_robust(rank: int, expected: str) -> None:
+    alone = table().assign(rank_without_family=np.arange(1, 201), decisive_family="")
+    alone.loc[BEST, ["rank_without_family", "decisive_family"]] = [rank, "Somatostatin receptors"]
+    found = assign_tiers(alone, evidence(), Quality(), audited=audited())
+    assert found.loc[BEST, "tier"] == expected
+    said = f"falls to {rank / 2:.1f}%" if expected == SUPPORTED else "falls to 30% of the genes"
+    if expected != ROBUST:
+        why = f"{said} without the known targets of 'Somatostatin receptors'"
+        assert why in found.loc[BEST, "tier_reason"]
+    # nobody else is touched
+    rest = GENES.drop(BEST)
+    plain = assign_tiers(table(), evidence(), Quality(), audited=audited())
+    assert found.loc[rest].equals(plain.loc[rest])
+    cheap = assign_tiers(alone, evidence(), Quality()).loc[BEST]
+    assert cheap["tier"] == (SPECULATIVE if expected == SPECULATIVE else SUPPORTED)
+    assert ("without the known targets" in cheap["tier_reason"]) == (expected == SPECULATIVE)
+
+
+@pytest.mark.parametrize(
     ("gene", "quality", "cap", "why"),
     [
         (UNSEEN, Quality(), SUPPORTED, "no layer of the cohort measured it"),

@@ -56,9 +56,13 @@ def tell_run(result: "RunResult", seconds: float) -> None:
     """Print the best targets and where the page is."""
     targets = result.targets()
     print()
+    hidden = "rank_without_family" in targets
     print_table(
         f"The best {min(TOP, len(targets))} of {len(targets):,} genes",
-        ("rank", "symbol", "score", "between", "known", "neighbours"),
+        (
+            *("rank", "symbol", "score", "between", "known", "neighbours"),
+            *(["rank without a family"] if hidden else []),
+        ),
         (
             (
                 row.rank,
@@ -67,6 +71,7 @@ def tell_run(result: "RunResult", seconds: float) -> None:
                 f"{row.rank_low}–{row.rank_high}",
                 "yes" if row.is_known else "",
                 row.degree,
+                *([row.rank_without_family] if hidden else []),
             )
             for row in targets.head(TOP).itertuples()
         ),

@@ -34,6 +34,7 @@ from aimwell.trust.audit import (
 from aimwell.trust.bias import annotation_of, check_bias, degree_of, without_degree
 from aimwell.trust.calibration import check_calibration, select
 from aimwell.trust.check import Check
+from aimwell.trust.families import GENE_COLUMNS
 from aimwell.trust.leakage import check_leakage, seen_labels
 from aimwell.trust.resampling import shake
 from aimwell.trust.rewiring import Rewired, edge_sources, rewire_graph
@@ -161,7 +162,8 @@ class _Work:
                 audited = Audited(pd.DataFrame(index=task.genes), {}, gone)
             found, intervals = self._stability(scores, base, drawn)
             checks += found
-            genes = genes.join(intervals)
+            genes = genes.join(intervals).join(stages.without_family)
+            audited = dataclasses.replace(audited, missing=audited.missing | self._not_drawn(drawn))
             if self.request.wants("layers"):
                 tables["layers"] = left_out(task, base, drawn, self.settings.top)
                 checks += layer_checks(tables["layers"])
@@ -234,6 +236,12 @@ class _Work:
         for kind, reasons in failed.items():
             self.skipped[f"{len(reasons)} draws of {kind}"] = reasons[0]
         return found
+
+    def _not_drawn(self, drawn: Mapping[Variant, Scored]) -> dict[str, str]:
+        """Name the resampling that no rank was held against, and why."""
+        done = {variant.kind for variant in drawn}
+        gone = [kind for kind in (kinds.SUBJECTS, kinds.THINNED) if kind not in done]
+        return {kind: self.skipped.get(kind, "it was not asked for") for kind in gone}
 
     def _variants(self) -> list[Variant]:
         settings, graph = self.settings, self.stages.graph
@@ -384,7 +392,8 @@ class _Work:
 
     def _tiers(self, genes: pd.DataFrame, leaked: str, audited: Audited) -> None:
         stages = self.stages
-        table = genes[["rank_high"]].assign(null_p=genes.get("null_p", np.nan))
+        places = genes.columns.intersection(["rank_high", *GENE_COLUMNS])
+        table = genes[places].assign(null_p=genes.get("null_p", np.nan))
         tiers = assign_tiers(
             table,
             stages.evidence,

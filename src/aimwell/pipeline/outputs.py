@@ -17,7 +17,6 @@ import aimwell
 from aimwell.cohorts.activity import graph_activities
 from aimwell.cohorts.evidence import Evidence
 from aimwell.knowledge.leaks import leak_stain
-from aimwell.models.ranking import NETWORK
 from aimwell.pipeline.drugs import (
     change_contrasts,
     changes_of,
@@ -33,6 +32,7 @@ from aimwell.reports.export import write_explanation, write_targets
 from aimwell.reports.layer_tables import ACTIVITY, DISCORDANCE, discordance_table, write_tsv
 from aimwell.reports.page import write_report
 from aimwell.trust.checks import check_ranking, layer_checks, leak_check, recovered, track_checks
+from aimwell.trust.families import family_checks
 from aimwell.trust.tiers import TARGET_COLUMNS, Quality, assign_tiers
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def _write_all(
         leak_check(stages.leaks, allowed=config.allow_leak),
         *check_ranking(stages.task, ranking, stages.evidence, stages.explanations),
         *layer_checks(stages.layers),
+        *family_checks(ranking, stages.without_family, stages.families),
         *track_checks(stages.tracks),
         *(audit.checks if audit else ()),
     ]
@@ -174,6 +175,7 @@ def _write_all(
             "recommendation": ranking.recommendation,
             "independent": independent,
             "layers": stages.layers,
+            "families": stages.families,
             "fusion": stages.fusions,
             "tracks": stages.tracks,
         },
@@ -224,16 +226,20 @@ def targets_trust(stages: "Stages", audit: "Audit | None") -> pd.DataFrame:
     """Give every target its tier: that of the audit, or one by what a run itself can tell."""
     if audit is not None:
         return audit.genes[[c for c in TARGET_COLUMNS if c in audit.genes]]
-    table, beats = stages.ranking.table, beats_ladder(stages.ranking)
-    return assign_tiers(table, stages.evidence, quality_of(stages), beats_ladder=beats)
+    table = stages.ranking.table.join(stages.without_family)
+    beats = beats_ladder(stages.ranking)
+    tiers = assign_tiers(table, stages.evidence, quality_of(stages), beats_ladder=beats)
+    return tiers.join(table[[c for c in TARGET_COLUMNS if c in table]])
 
 
 def beats_ladder(ranking: "Ranking") -> bool:
-    """Whether the network ranks known targets earlier than every baseline."""
-    if ranking.metrics.empty:
-        return False  # without known targets nothing says so
-    precision = ranking.metrics["average_precision"]
-    return bool(precision[NETWORK] > precision.drop(NETWORK).max())
+    """Whether the network ranks known targets earlier than every baseline, and for certain.
+
+    A lead within one standard error is no reason to trust the network: a simpler scorer is
+    recommended then.
+    """
+    # without known targets nothing says so
+    return ranking.recommendation is not None and ranking.recommendation.is_network
 
 
 def quality_of(stages: "Stages", leaks: str = "") -> Quality:

@@ -54,6 +54,7 @@ from aimwell.pipeline.workers import (
 )
 from aimwell.provenance import content_hash, to_plain
 from aimwell.reports.export import read_explanation
+from aimwell.trust.families import hide_families
 from aimwell.trust.leakage import label_features
 
 Value = TypeVar("Value")
@@ -93,6 +94,8 @@ class Stages:
     task: TargetTask
     ranking: Ranking
     layers: pd.DataFrame
+    families: pd.DataFrame
+    without_family: pd.DataFrame
     fusions: pd.DataFrame
     tracks: pd.DataFrame
     explanations: list[Explanation]
@@ -193,22 +196,15 @@ class Stages:
             self.progress.reuse("networks")
         self.member_keys = list(keys.values())
         self.members = [load_member(self.cache, k) for k in self.member_keys]
-        rungs = self._stage(
-            "ladder",
-            self.keys.task,
-            self._ladder,
-            lambda value, entry: value.to_parquet(entry / "ladder.parquet"),
-            lambda entry: pd.read_parquet(entry / "ladder.parquet"),
-        )
+        (rungs,) = self._tables("ladder", self.keys.task, self._ladder)
         self.keep()
         with one_thread():
             self.ranking = rank_genes(self.task, self.members, rungs)
-            self.layers = self._stage(
-                "layers",
-                self.fitted,
-                lambda: missing_layers(self.task, self.members),
-                lambda value, entry: value.to_parquet(entry / "layers.parquet"),
-                lambda entry: pd.read_parquet(entry / "layers.parquet"),
+            (self.layers,) = self._tables(
+                "layers", self.fitted, lambda: (missing_layers(self.task, self.members),)
+            )
+            self.without_family, self.families = self._tables(
+                "families", self.fitted, lambda: hide_families(self.task, self.members)
             )
         self.keep()
         self.fusions = self._fusions(rungs) if model.compare_fusion else pd.DataFrame()
@@ -373,6 +369,11 @@ class Stages:
         self._unsaved.append((name, key, lambda entry: save(value, entry)))
         return value
 
+    def _tables(
+        self, name: str, key: str, make: Callable[[], tuple[pd.DataFrame, ...]]
+    ) -> tuple[pd.DataFrame, ...]:
+        return self._stage(name, key, make, tables.save_frames, tables.load_frames)
+
     def _known(self, key: str, sources: Any, name: str, as_of: str = "") -> KnownTargets:
         return self._stage(
             name.replace(" ", "-"),
@@ -423,9 +424,9 @@ class Stages:
         cohort = self._cohort or read_cohort(self.config, self._identifiers())
         return contrast_samples(cohort, self.config.contrasts)
 
-    def _ladder(self) -> pd.DataFrame:
+    def _ladder(self) -> tuple[pd.DataFrame]:
         with one_thread():
-            return ladder(self.task, full=self.config.model.ladder == "full")
+            return (ladder(self.task, full=self.config.model.ladder == "full"),)
 
     def _blocks(self, todo: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
         """Share targets out to processes, those of one fold together: they share a path.

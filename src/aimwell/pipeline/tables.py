@@ -94,6 +94,18 @@ def load_known(folder: Path) -> KnownTargets:
     return KnownTargets(table, sources_of(facts), steps_of(facts))
 
 
+def save_frames(frames: Sequence[pd.DataFrame], folder: Path) -> None:
+    """Write one Parquet file per table, in their order."""
+    for number, frame in enumerate(frames):
+        frame.to_parquet(folder / f"table{number}.parquet")
+
+
+def load_frames(folder: Path) -> tuple[pd.DataFrame, ...]:
+    """Undo ``save_frames``."""
+    count = len(list(folder.glob("table*.parquet")))
+    return tuple(pd.read_parquet(folder / f"table{number}.parquet") for number in range(count))
+
+
 def save_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     """Write named arrays of numbers as one Parquet file, a row each.
 

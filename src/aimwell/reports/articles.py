@@ -96,6 +96,7 @@ def badge_of(explanation: Explanation) -> str:
 def trust_of(report: ReportData, gene: str) -> dict[str, Any]:
     """Give what the trust suite says of a gene; empty words and None where it says nothing."""
     found: dict[str, Any] = {"tier": "", "tier_reason": "", "probability": None, "null_q": None}
+    found |= {"decisive_family": "", "rank_without_family": None}
     if report.tiers.empty or gene not in report.tiers.index:
         return found
     said = {str(k): v for k, v in report.tiers.loc[gene].items() if not _missing(v)}

@@ -9,6 +9,7 @@ from aimwell.reports.data import ReportData, in_words
 from aimwell.reports.figures import Figure
 from aimwell.reports.target_figures import reliability
 from aimwell.trust.check import Check
+from aimwell.trust.tiers import RULES
 
 #: Group of checks → its heading and what it asks, in the order in which a reader should meet them.
 GROUPS: Final = {
@@ -70,7 +71,7 @@ def audit_section(report: ReportData, drawn: dict[str, Figure]) -> dict[str, Any
         "done": audit is not None,
         "tiers": counts,
         "reliability": bool(len(table)),
-        "rules": [str(r) for r in getattr(audit, "rules", ())],
+        "rules": [str(r) for r in getattr(audit, "rules", RULES)],
         "skipped": {in_words(str(k)): str(v) for k, v in _skipped(audit).items()},
         "layers": _left_out(getattr(audit, "layers", pd.DataFrame())),
     }

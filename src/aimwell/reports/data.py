@@ -36,8 +36,8 @@ class ReportData:
         planted: Simulated truth (``gene``, ``held_back``, ``rank``), or None on real data.
         drugs: HGNC id → names of drugs that act on the gene.
         quality: What ``aimwell.cohorts.qc.quality_facts`` says of the cohort; may be empty.
-        tiers: HGNC id → ``tier``, ``tier_reason``, and after an audit ``probability``, ``null_p``,
-            ``null_q``; may be empty.
+        tiers: HGNC id → ``tier``, ``tier_reason``, ``rank_without_family``, ``decisive_family``,
+            and after an audit ``probability``, ``null_p``, ``null_q``; may be empty.
         audit: What ``aimwell audit`` found, or None where nobody asked it; its ``reliability`` is
             the table behind the calibration plot, ``rules`` and ``skipped`` are told as they are.
         drug_table: One row per drug and gene: ``gene``, ``drug``, ``action``, ``mechanism``,

@@ -302,6 +302,7 @@ _TRUST: Final = (
     ("tier", "Tier", "tier", None),
     ("probability", "Probability", "score", 4),
     ("null_q", "Null q", "q", None),
+    ("rank_without_family", "Rank without a family", "whole", None),
 )
 
 

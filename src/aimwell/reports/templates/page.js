@@ -124,7 +124,7 @@ for (const c of columns) {
   const button = make("button", c.label);
   button.type = "button";
   button.addEventListener("click", () => {
-    const upFirst = ["rank", "symbol", "ranks", "drugs", "tier", "status"].includes(c.key) || c.kind === "q";
+    const upFirst = ["rank", "symbol", "ranks", "rank_without_family", "drugs", "tier", "status"].includes(c.key) || c.kind === "q";
     state.descending = state.key === c.key ? !state.descending : !upFirst;
     state.key = c.key;
     arrange();
