@@ -11,7 +11,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from aimwell.errors import AlignmentError, TaskError
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
 from aimwell.knowledge.sources.starter import read_starter_graph
-from aimwell.models.baselines import neighbour_labels, random_walk, study_intensity
+from aimwell.models import baselines
+from aimwell.models.baselines import (
+    neighbour_labels,
+    random_walk,
+    spectral_embedding,
+    study_intensity,
+)
 from aimwell.models.folds import family_folds
 from aimwell.models.ladder import LADDER, ladder
 from aimwell.models.member import Member, Unit
@@ -105,6 +111,64 @@ def test_parallel_relations_between_two_genes_count_as_one_step_of_the_walk():
     labels, folds = np.array([1, 0, 0, 1, 0]), np.array([0, 0, 1, 1, 1])
     walks = [ladder(make_task(g, labels, folds))["random walk"] for g in (graph, both)]
     np.testing.assert_allclose(walks[1], walks[0], atol=1e-12)
+
+
+def on_graph(*rows: tuple[int, int]) -> TargetTask:
+    """A task whose genes are the ends of some pairs."""
+    names = sorted({f"HGNC:{i:03d}" for pair in rows for i in pair})
+    nodes = {"gene": pd.DataFrame(dict.fromkeys(GENE_COLUMNS, names), names)}
+    table = edges(*((f"HGNC:{a:03d}", f"HGNC:{b:03d}") for a, b in rows))
+    relations = {"interacts": Relation("interacts", "gene", "gene", table, directed=False)}
+    return make_task(TargetGraph(nodes, relations), np.zeros(len(names)), np.zeros(len(names), int))
+
+
+RING = [(i, i + 1) for i in range(11)] + [(0, 11)]
+STAR = [(20, i) for i in range(21, 30)]
+CLIQUES = [
+    (a + i, a + j) for a in (40, 50) for i in range(6) for j in range(i + 1, 6)
+] + [(45, 55)]  # fmt: skip
+
+
+def test_the_embedding_holds_smooth_vectors_only_and_none_of_a_bipartite_part():
+    # a star has the eigenvalues 1, 0 and -1, and an even ring -1 as well: none of those is smooth
+    assert not spectral_embedding(on_graph(*STAR)).any()
+    ring = spectral_embedding(on_graph(*RING))
+    # cos(2 pi k / 12): the positive ones besides 1 are those of k = 1 and 2, twice each
+    assert ring.shape == (12, 4)
+    task = on_graph(*CLIQUES)
+    place = spectral_embedding(task)
+    side = np.array([int(g[5:]) < 50 for g in task.genes])
+    assert place.shape == (12, 1)  # all else of two cliques is negative
+    assert len(set(np.sign(place[side, 0]))) == len(set(np.sign(place[~side, 0]))) == 1
+    assert place[side, 0].mean() * place[~side, 0].mean() < 0
+
+
+def test_each_part_of_the_graph_is_embedded_as_if_it_were_alone():
+    alone = spectral_embedding(on_graph(*CLIQUES))
+    task = on_graph(*CLIQUES, *STAR, (80, 81))
+    whole = spectral_embedding(task)
+    inside = np.array([40 <= int(g[5:]) < 60 for g in task.genes])
+    np.testing.assert_allclose(whole[inside], alone, atol=1e-12)
+    assert not whole[~inside].any()
+
+
+def test_the_embedding_does_not_depend_on_how_it_is_computed(starter, monkeypatch):
+    dense = spectral_embedding(starter)
+    assert dense.shape == (len(starter.genes), 32)
+    monkeypatch.setattr(baselines, "DENSE", 100)
+    np.testing.assert_allclose(spectral_embedding(starter), dense, atol=1e-6)
+    # orthonormal eigenvectors of the walk, made symmetric, by falling eigenvalue
+    walk = baselines.walk_matrix(starter).toarray()
+    root = np.sqrt(np.maximum((walk > 0).sum(axis=0), 1))
+    symmetric = walk * root / root[:, None]
+    np.testing.assert_allclose(dense.T @ dense, np.eye(32), atol=1e-9)
+    values = np.diag(dense.T @ symmetric @ dense)
+    np.testing.assert_allclose(symmetric @ dense, dense * values, atol=1e-9)
+    assert (np.diff(values) <= 1e-12).all()
+    assert values.min() > 0
+    assert values.max() < 1
+    every = np.sort(np.linalg.eigvalsh(symmetric))[::-1]
+    np.testing.assert_allclose(values, every[every < 1 - 1e-9][:32], atol=1e-9)
 
 
 def test_neighbour_labels_sum_known_targets_with_the_weights_of_the_channel():

@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -19,30 +20,64 @@ from aimwell.models.task import TargetTask
 
 #: Dimensions of the spectral embedding.
 SPECTRAL: Final = 32
-#: Below this many genes all eigenvectors are cheaper than some.
-DENSE: Final = 500
+#: Up to this many genes all eigenvectors are about as cheap as some.
+DENSE: Final = 1000
+#: Fewest genes of a part that can have a positive eigenvalue besides 1, and what is not positive.
+SMALLEST: Final = 4
+FLAT: Final = 1e-6
 RESTART: Final = 0.5
 WALK_STEPS: Final = 50
 
 
 def spectral_embedding(task: TargetTask) -> np.ndarray:
-    """Place every gene by the leading eigenvectors of the normalised adjacency, labels unseen.
+    """Place every gene by the smoothest eigenvectors of the normalised adjacency, labels unseen.
+
+    Each connected part of the graph is embedded for itself: its leading eigenvector, of eigenvalue
+    1, says no more than the degree and is left out, and the parts' other vectors are taken by
+    eigenvalue, the largest first. So vectors of several parts are never mixed, and neither they nor
+    their signs depend on who computes them.
 
     Returns:
-        Shape ``(n, d)`` with at most ``SPECTRAL`` columns.
+        Shape ``(n, d)`` with at most ``SPECTRAL`` columns, at least one; zero for a gene without
+        neighbours.
     """
     n = len(task.genes)
     walk = walk_matrix(task)
-    degree = np.diff(walk.tocsc().indptr)
-    root = np.sqrt(np.maximum(degree, 1))
+    root = np.sqrt(np.maximum(np.diff(walk.tocsc().indptr), 1))
     symmetric = sp.csr_matrix(sp.diags(1 / root) @ walk @ sp.diags(root))
-    wanted = min(SPECTRAL, n - 2)
+    _, part = connected_components(symmetric, directed=False)
+    found = []
+    for number in np.flatnonzero(np.bincount(part) >= SMALLEST):
+        at = np.flatnonzero(part == number)
+        values, vectors = _smooth_vectors(symmetric[at][:, at], root[at])
+        found += [(-v, int(at[0]), at, x) for v, x in zip(values, vectors.T, strict=True)]
+    found.sort(key=lambda one: one[:2])
+    place = np.zeros((n, min(max(len(found), 1), SPECTRAL)))
+    for column, (_, _, at, vector) in enumerate(found[:SPECTRAL]):
+        place[at, column] = vector
+    return place
+
+
+def _smooth_vectors(part: sp.csr_matrix, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the positive eigenvalues of a connected part but the trivial 1, and their vectors.
+
+    Returns:
+        At most ``SPECTRAL`` values, and the vectors as columns, the entry of largest size positive.
+    """
+    n, trivial = len(root), root / np.linalg.norm(root)
     if n <= DENSE:
-        return np.asarray(np.linalg.eigh(symmetric.toarray())[1][:, -wanted:])
-    # a start that is given: one that is drawn would end in other last bits each time
-    start = np.cos(np.arange(n) + 1.0)
-    values, vectors = eigsh(symmetric, k=wanted, v0=start, tol=1e-4, maxiter=2000)
-    return np.asarray(vectors[:, np.argsort(values)])
+        values, vectors = np.linalg.eigh(part.toarray() - np.outer(trivial, trivial))
+    else:
+        rest = LinearOperator((n, n), lambda x: part @ x - trivial * (trivial @ x), dtype=float)
+        # a start that is given: one that is drawn would end in other last bits each time
+        start = np.cos(np.arange(n) + 1.0)
+        values, vectors = eigsh(rest, k=SPECTRAL, which="LA", v0=start, maxiter=5000)
+    smooth = np.flatnonzero(values > FLAT)[-SPECTRAL:]
+    values, vectors = values[smooth], vectors[:, smooth]
+    # of entries that differ by rounding the first decides
+    largest = np.argmax(np.abs(vectors).round(6), axis=0)
+    signs = np.sign(vectors[largest, np.arange(len(smooth))])
+    return values, vectors * signs
 
 
 def boosting() -> HistGradientBoostingClassifier:
