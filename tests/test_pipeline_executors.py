@@ -1,11 +1,15 @@
 """Units give the same results wherever they run, and what fails is tried again, then named."""
 
+import ast
 import errno
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -14,7 +18,7 @@ import pytest
 from aimwell.errors import ConfigError, LabelError, RunError
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.models.wiring import build_wiring
-from aimwell.pipeline import executors
+from aimwell.pipeline import executors, processes
 from aimwell.pipeline.executors import check_executor, run_units, slurm_cluster
 from aimwell.pipeline.shared import INDEX, load_shared, save_shared
 
@@ -157,3 +161,88 @@ def test_a_shared_folder_rebuilds_no_other_class(tmp_path: Path) -> None:
     (tmp_path / INDEX).write_text('{"kind": "Popen", "fields": {"args": "true"}}')
     with pytest.raises(RunError, match=r"cannot read .*Popen"):
         load_shared(tmp_path)
+
+
+ONCE = """
+import os, sys, time
+sys.path.insert(0, os.path.dirname(__file__))
+from aimwell.pipeline.executors import run_units
+import units_of_a_script as units
+
+print("begun", os.getpid(), flush=True)
+here = list(run_units(units.where, [()] * 2, 2))
+print(here, flush=True)
+for _ in run_units(units.wait, [()] * 9, 2):
+    pass
+"""
+UNITS_OF_A_SCRIPT = """
+import os, sys, time
+
+def where():
+    time.sleep(0.2)
+    server = os.getppid()
+    threads = len(os.listdir(f"/proc/{server}/task"))
+    return server, os.getpid(), threads, "torch" in sys.modules
+
+def wait():
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a server that forks workers")
+def test_workers_share_one_server_without_threads_and_end_with_the_script(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"  # with no guard around what it does
+    script.write_text(ONCE)
+    (tmp_path / "units_of_a_script.py").write_text(UNITS_OF_A_SCRIPT)
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"begun {process.pid}\n"
+        found = ast.literal_eval(process.stdout.readline())
+    finally:
+        process.kill()
+        rest = process.communicate()[0]
+    assert rest == ""  # which waits until no worker holds it
+    servers = {server for server, *_ in found}
+    assert len(servers) == 1
+    assert process.pid not in servers
+    assert {(threads, loaded) for *_, threads, loaded in found} == {(1, True)}
+    until = time.monotonic() + 5
+    while any(is_running(p) for p in {*servers, *(worker for _, worker, *_ in found)}):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_running(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_without_a_server_each_worker_loads_for_itself(units, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(processes, "start_server", lambda: False)
+    assert sorted(run_units(units.double, [(i,) for i in range(5)], 2)) == [0, 2, 4, 6, 8]
+    calls = [(str(tmp_path), i, int(i == 1), "kill") for i in range(4)]
+    assert sorted(run_units(units.fail_until, calls, 2)) == [0, 1, 2, 3]
+
+
+def test_a_server_that_ends_while_it_loads_is_named(units, monkeypatch) -> None:
+    def lost(jobs: int) -> NoReturn:
+        raise EOFError
+
+    monkeypatch.setattr(processes, "pool_of", lost)
+    with pytest.raises(RunError, match=r"ended 3 times without a word"):
+        list(run_units(units.double, [(1,), (2,)], 2))
+
+
+def test_results_that_nobody_wants_are_not_worked_out(units, tmp_path: Path) -> None:
+    calls = [(str(tmp_path), i, 0, "bug") for i in range(200)]
+    results = run_units(units.fail_until, calls, 2)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    begun = len(list(tmp_path.iterdir()))
+    assert begun < 50
+    assert sorted(run_units(units.double, [(1,), (2,)], 2)) == [2, 4]
+    assert len(list(tmp_path.iterdir())) == begun

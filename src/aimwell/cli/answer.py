@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
 
+from aimwell.cli import stopping
 from aimwell.errors import AimwellError
 from aimwell.limits import TABLES, refuse_short_memory
 
@@ -72,12 +73,8 @@ class Answer:
             refuse_short_memory(TABLES)
             with Bars(hidden=self.quiet) as bars:
                 yield bars
-        except AimwellError as error:
-            self._fail(error.code, str(error))
-            raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
-            self._fail("STOPPED", "stopped; the same command goes on from here")
-            raise typer.Exit(130) from error
+            self._stopped(error)
         except BrokenPipeError:
             # whoever reads our output has seen enough, as `head` does
             sys.stderr.close()
@@ -85,11 +82,21 @@ class Answer:
         except typer.Exit:
             raise
         except Exception as error:
+            if stopping.asked():  # it came while a compiled module was loaded
+                self._stopped(error)
+            if isinstance(error, AimwellError):
+                self._fail(error.code, str(error))
+                raise typer.Exit(2) from error
             if refusal := _refusal(error):
                 self._fail("SYSTEM", refusal)
                 raise typer.Exit(2) from error
             self._fail("BUG", self._bug(error))
             raise typer.Exit(1) from error
+
+    def _stopped(self, error: BaseException) -> NoReturn:
+        stopping.answered()
+        self._fail("STOPPED", stopping.STOPPED)
+        raise typer.Exit(130) from error
 
     def give(self, facts: Mapping[str, Any] | Sequence[Any]) -> None:
         """Print facts as JSON, if that was asked for."""

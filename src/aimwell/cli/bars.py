@@ -1,11 +1,11 @@
 """Progress on stderr: bars on a terminal, one line a stage elsewhere."""
 
-import signal
 import sys
-import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
+
+from aimwell.cli import stopping
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -25,22 +25,9 @@ class Bars:
         self._what = ""
         self._since = 0.0
         self._total = self._done = 0
-        self._stopped = False
-        self._handler: Any = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._stop)
         return self
-
-    def _stop(self, *_: object) -> None:
-        """Stop on Ctrl-C; Python swallows the exception inside destructors, so remember it."""
-        self._stopped = True
-        raise KeyboardInterrupt
-
-    def _go_on(self) -> None:
-        if self._stopped:
-            raise KeyboardInterrupt
 
     def __exit__(
         self,
@@ -48,10 +35,12 @@ class Bars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
         self._finish(completed=kind is None)
         self.finish()
+
+    def _go_on(self) -> None:
+        if stopping.asked():  # and somebody caught it
+            raise KeyboardInterrupt
 
     def start(self, what: str, total: int = 0) -> None:
         """Begin a stage of ``total`` units, 0 where unknown; the one before is finished."""

@@ -1,7 +1,6 @@
 """The commands. Each imports what it needs when it runs, so that ``--help`` answers at once."""
 
 import io
-import signal
 import sys
 import time
 from pathlib import Path
@@ -48,19 +47,12 @@ app.add_typer(cohort_app, name="cohort")
 app.command(epilog="Example:  aimwell audit runs/coad --data ~/databases")(audit)
 
 
-def main() -> None:
-    """Run the command line."""
+def call() -> None:
+    """Run the command that this process was called with."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without our dashes must not stop us
             stream.reconfigure(errors="replace")
-    try:
-        app()
-    except KeyboardInterrupt:  # before a command began its work
-        print("error [STOPPED]: stopped", file=sys.stderr)
-        sys.exit(130)
-    finally:
-        # all is said: what remains is to end the workers, which Ctrl-C would turn into a traceback
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    app()
 
 
 def _version(wanted: bool) -> None:

@@ -7,9 +7,6 @@ nevertheless is reported by name.
 
 import functools
 import importlib.util
-import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,6 +47,14 @@ def check_executor(executor: str) -> None:
             f"run.executor = '{executor}' needs the package {package}, which is not installed; "
             "pip install 'aimwell[cluster]', or use 'local'"
         )
+
+
+def prepare(jobs: int, executor: str) -> None:
+    """Begin to load what workers of this machine need, beside what comes before their work."""
+    if jobs > 1 and executor == "local":
+        from aimwell.pipeline.processes import start_server
+
+        start_server()
 
 
 def run_units(
@@ -135,40 +140,20 @@ def _local(
     calls: Sequence[tuple[Any, ...]],
     wanted: Sequence[int],
 ) -> Iterator[Outcome]:
-    """Processes of this machine, through joblib; without company in this process."""
+    """Processes of this machine; without company in this process."""
     if jobs == 1 or len(calls) == 1:
         yield from (attempt(function, i, calls[i]) for i in wanted)
         return
-    from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    workers = Parallel(
-        n_jobs=min(jobs, len(wanted)) if len(wanted) > 1 else 2,
-        backend="loky",
-        return_as="generator_unordered",
-        initializer=_end_with,
-        initargs=(os.getpid(),),
-    )
+    from aimwell.pipeline.processes import in_pool
+
+    work = ((attempt, function, i, calls[i]) for i in wanted)
     try:
-        yield from workers(delayed(attempt)(function, i, calls[i]) for i in wanted)
-    except TerminatedWorkerError as error:
+        # one unit alone gets a process nevertheless: it may be the one that ends its worker
+        yield from in_pool(work, min(jobs, len(wanted)) if len(wanted) > 1 else 2)
+    except (TerminatedWorkerError, EOFError) as error:
         raise LostWorkerError from error
-
-
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent.
-
-    Workers of a killed run would wait for minutes, hold its memory and its output open, and go on
-    writing into a cache that another run holds by then.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    if os.name == "posix":  # elsewhere a launcher may stand between parent and child
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def _dask(

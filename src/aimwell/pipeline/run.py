@@ -16,7 +16,7 @@ from aimwell.errors import RunError, some
 from aimwell.knowledge.presets import with_preset
 from aimwell.limits import NETWORKS, refuse_short_memory
 from aimwell.pipeline.cache import StageCache
-from aimwell.pipeline.executors import check_executor
+from aimwell.pipeline.executors import check_executor, prepare
 from aimwell.pipeline.keys import Keys, keys_of, verify_unchanged
 from aimwell.pipeline.manifest import MANIFEST
 from aimwell.pipeline.progress import Progress, Silent
@@ -79,6 +79,7 @@ def run(
             tell.reuse("the whole run")
             return RunResult(folder, reused=True)
         refuse_short_memory(NETWORKS)
+        prepare(config.run.jobs, config.run.executor)
         from aimwell.pipeline.devices import find_device
         from aimwell.pipeline.stages import Stages
 
