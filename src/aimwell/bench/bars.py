@@ -30,6 +30,7 @@ BENCHES: Final = (
     "gpu",
     "edges",
     "trust",
+    "families",
     "reliability",
 )
 #: Those that can be asked for a part, other tables or fewer networks.

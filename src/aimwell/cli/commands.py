@@ -223,7 +223,7 @@ def bench(  # noqa: PLR0913, PLR0917  one option each
         typer.Argument(
             metavar="[NAME]",
             help="One of demo, coad, attribution, faithfulness, graph, identifiers, harmonise, "
-            "cancer-genes, planted, training, scale, gpu, edges, trust, reliability.",
+            "cancer-genes, planted, training, scale, gpu, edges, trust, families, reliability.",
         ),
     ] = "",
     data: Data = "",
