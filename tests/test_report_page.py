@@ -693,6 +693,25 @@ def test_the_note_on_the_known_targets_is_the_first_caveat(report):
     assert "Only &lt;five&gt; drugs." in render_report(noted)
 
 
+def test_a_target_of_the_top_ten_that_stands_on_one_family_is_a_caveat(report):
+    table = report.ranking.table
+    told = {"tier": "speculative", "tier_reason": "it falls", "decisive_family": ""}
+    tiers = pd.DataFrame({**told, "rank_without_family": table["rank"]}, table.index)
+    assert not [c for c in caveats(replace(report, tiers=tiers)) if "one family" in c]
+    first = table.index[0]
+    tiers.loc[first, ["rank_without_family", "decisive_family"]] = [390, "Receptors <of> five"]
+    marked = replace(report, tiers=tiers)
+    said = f"{table['symbol'].iloc[0]} stands on one family of known targets: without Receptors"
+    assert f"{said} <of> five it ranks 390." in caveats(marked)
+    page = render_report(marked)
+    assert "without Receptors &lt;of&gt; five it ranks 390." in page
+    explained = [e.gene for e in report.explanations]
+    assert page.count("it ranks 390 at worst (without Receptors &lt;of&gt; five)") == (
+        explained.count(first)
+    )
+    assert "Rank without a family" in page
+
+
 def test_caveats_name_doubtful_designs_and_missed_checks(report):
     said = " ".join(caveats(report))
     assert "Protein: MSI-H vs MSS: the design gate says “warn”" in said

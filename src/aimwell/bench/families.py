@@ -25,8 +25,9 @@ from aimwell.models.hidden_families import known_families, scores_without
 from aimwell.models.member import Member
 from aimwell.models.task import TargetTask
 from aimwell.pipeline.workers import one_thread
-from aimwell.trust.families import FIRST, KEPT_SHARE
+from aimwell.trust.families import FIRST
 from aimwell.trust.stability import ranks_of
+from aimwell.trust.tiers import SUPPORTED_SHARE
 from aimwell.trust.variants import out_of_fold
 
 FAMILIES: Final = 6
@@ -89,7 +90,7 @@ def compared(
     again = {name: out_of_fold(task, found) for name, found in refitted.items()}
     sets = {
         f"the first {FIRST} genes": first <= FIRST,
-        f"the best {KEPT_SHARE:.0%}": first <= KEPT_SHARE * n,
+        f"the best {SUPPORTED_SHARE:.0%}": first <= SUPPORTED_SHARE * n,
     }
     what = f"families: {len(known)} of the colon cohort"
     numbers = sorted({m.unit.repeat for m in members})
@@ -122,7 +123,7 @@ def compared(
         np.concatenate([_leaves(s[f], first, outside[f]) for f in known]) for s in (hidden, again)
     ]
     both = float((leave[0] & leave[1]).sum() / max(leave[0].sum(), 1))
-    where = f"of the best {KEPT_SHARE:.0%} that leave it"
+    where = f"of the best {SUPPORTED_SHARE:.0%} that leave it"
     yield bar(f"{what}, share {where} when hidden", float(leave[0].mean()))
     yield bar(f"{what}, share {where} when refitted", float(leave[1].mean()))
     yield bar(f"{what}, share {where} when hidden that do when refitted", both)
@@ -153,5 +154,5 @@ def _fall(
 
 def _leaves(scores: np.ndarray, first: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Tell which of the best genes outside a family's fold leave them."""
-    best = KEPT_SHARE * len(scores)
+    best = SUPPORTED_SHARE * len(scores)
     return np.asarray((ranks_of(scores) > best)[(first <= best) & outside])

@@ -2,14 +2,34 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
+
 from aimwell.errors import some
 from aimwell.reports.data import ReportData, in_words
+from aimwell.trust.tiers import SUPPORTED_SHARE
 
 
 def stain_of(report: ReportData) -> str:
     """Say that the ranking has seen the answer; empty where it has not."""
     leaks = report.manifest.get("leaks") or {}
     return str(leaks.get("stain") or "")
+
+
+def _one_family(report: ReportData, top: pd.DataFrame) -> list[str]:
+    """Name those of the top that leave the best tenth without one family of known targets."""
+    places = report.tiers.reindex(top.index)
+    if "rank_without_family" not in places:
+        return []
+    gone = places["rank_without_family"] > SUPPORTED_SHARE * len(report.ranking.table)
+    return [
+        f"{symbol} stands on one family of known targets: without {family} it ranks {rank:,.0f}."
+        for symbol, family, rank in zip(
+            top.loc[gone, "symbol"],
+            places.loc[gone, "decisive_family"],
+            places.loc[gone, "rank_without_family"],
+            strict=True,
+        )
+    ]
 
 
 def caveats(report: ReportData) -> list[str]:
@@ -44,6 +64,7 @@ def caveats(report: ReportData) -> list[str]:
             f"{known} of the top ten {'is a' if known == 1 else 'are'} known target"
             f"{'' if known == 1 else 's'}; each was scored by networks that never saw its label."
         )
+    found += _one_family(report, top)
     wide = top[(top["rank_high"] - top["rank_low"]) > 0.1 * len(report.ranking.table)]
     if len(wide):
         found.append(

@@ -18,13 +18,13 @@ from aimwell.models.ranking import Ranking
 from aimwell.models.task import TargetTask
 from aimwell.trust.check import Check
 from aimwell.trust.stability import GROUP, ranks_of, top_overlap
+from aimwell.trust.tiers import SUPPORTED_SHARE
 from aimwell.trust.variants import out_of_fold
 
 #: Fall of a score, in standard deviations, that is no rounding.
 FELT: Final = 1e-3
-#: Genes of the top, and the share of all genes that they should stay in.
+#: Genes of the top.
 FIRST: Final = 100
-KEPT_SHARE: Final = 0.1
 #: Targets that a check names.
 NAMED: Final = 4
 GENE_COLUMNS: Final = ("rank_without_family", "score_without_family", "decisive_family")
@@ -110,7 +110,7 @@ def family_table(
                 "known_targets": int(known[family].sum()),
                 "top_overlap": top_overlap(first, ranks, k),
                 "rank_correlation": rank_correlation(scores, hidden[family]),
-                "leave": int((top & (ranks > KEPT_SHARE * len(scores))).sum()),
+                "leave": int((top & (ranks > SUPPORTED_SHARE * len(scores))).sum()),
             }
         )
     columns = ["family", "known_targets", "top_overlap", "rank_correlation", "leave"]
@@ -131,7 +131,7 @@ def family_checks(ranking: Ranking, genes: pd.DataFrame, families: pd.DataFrame)
     table, n = ranking.table, len(ranking.table)
     k, count = _size(n), len(families)
     top = table.nsmallest(k, "rank").join(genes)
-    fallen = top[top["rank_without_family"] > KEPT_SHARE * n]
+    fallen = top[top["rank_without_family"] > SUPPORTED_SHARE * n]
     named = [
         f"{symbol} ({rank:,} to {worst:,} without {family})"
         for symbol, rank, worst, family in fallen.head(NAMED)[
@@ -147,7 +147,7 @@ def family_checks(ranking: Ranking, genes: pd.DataFrame, families: pd.DataFrame)
             share,
             "<= 0.05",
             share <= 0.05,
-            f"share of the first {k} genes that leave the best {KEPT_SHARE:.0%} when one of "
+            f"share of the first {k} genes that leave the best {SUPPORTED_SHARE:.0%} when one of "
             f"{count} families of known targets is hidden{what}",
             group=GROUP,
         ),
