@@ -139,7 +139,7 @@ def test_a_job_of_slurm_has_one_core_and_the_partition_that_was_named() -> None:
 def test_what_workers_read_is_what_was_shared_and_is_not_copied(tmp_path: Path) -> None:
     graph = read_starter_graph()
     genes = pd.Index(sorted(graph.genes), name="hgnc_id")
-    wiring = build_wiring(graph, genes)
+    wiring = build_wiring(graph, genes, degree_corrected=True)
     save_shared((graph, wiring), tmp_path)
     again, rewired = load_shared(tmp_path)
     for kind, table in graph.nodes.items():
@@ -154,6 +154,9 @@ def test_what_workers_read_is_what_was_shared_and_is_not_copied(tmp_path: Path) 
         assert one.shape == other.shape
         assert np.array_equal(one.weight.numpy(), other.weight.numpy())
         assert np.array_equal(one.transposed_column.numpy(), other.transposed_column.numpy())
+        if one.expected is not None:
+            assert np.array_equal(one.expected.column.numpy(), other.expected.column.numpy())
+    assert rewired.degree_corrected
     assert "npy" in Path("/proc/self/maps").read_text(encoding="utf-8")
 
 

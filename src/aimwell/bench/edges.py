@@ -123,7 +123,9 @@ def _top_bars(task: TargetTask, seeds: int) -> Iterator[Bar]:
 
 
 def _on(task: TargetTask, graph: TargetGraph) -> TargetTask:
-    return replace(task, graph=graph, wiring=build_wiring(graph, task.genes))
+    corrected = task.wiring.degree_corrected
+    wiring = build_wiring(graph, task.genes, degree_corrected=corrected)
+    return replace(task, graph=graph, wiring=wiring)
 
 
 def _scores(task: TargetTask, repeats: range) -> dict[int, np.ndarray]:

@@ -32,6 +32,11 @@ def check_objective(config: RunConfig, where: str) -> None:
             f"{where}: model.compare_tracks asks how well known targets are found, which "
             "model.objective = 'none' does not learn from; leave it out"
         )
+    if model.degree_correction and model.convolution == "attention":
+        raise ConfigError(
+            f"{where}: model.degree_correction takes out what edges of fixed weights are expected "
+            "to send, and model.convolution = 'attention' learns the weights; leave one of them out"
+        )
     special = [
         name
         for name, on in (

@@ -34,6 +34,7 @@ class ModelSettings:
     how layers come together. ``compare_tracks`` measures the network with features that count how
     well a gene is studied, too. ``early_stopping`` is the number of checks without progress after
     which training stops, on an inner split of the training genes; 0 trains for all epochs.
+    ``degree_correction`` takes out of every message what the degrees at its ends alone explain.
     """
 
     objective: str = "positive_unlabelled"
@@ -47,6 +48,7 @@ class ModelSettings:
     compare_tracks: bool = False
     layers: int = 2
     convolution: str = "sum"
+    degree_correction: bool = False
     ladder: str = "standard"
     seeds: int = 5
     epochs: int = 60

@@ -29,7 +29,7 @@ import scipy.sparse as sp
 from aimwell.errors import TaskError
 from aimwell.explain.baselines import ZERO, Baseline, baseline_inputs, network_inputs
 from aimwell.explain.gates import find_gates, no_gates
-from aimwell.explain.preconditions import is_polynomial
+from aimwell.explain.preconditions import is_exact
 from aimwell.explain.products import dots
 from aimwell.explain.reach import Arcs, Entry, Reach, Reaches, distinct
 from aimwell.models.member import Member
@@ -132,7 +132,7 @@ class SharedPath:
         reaches: Reaches | None = None,
         genes: np.ndarray | None = None,
     ) -> None:
-        _check(members)
+        _check(task, members)
         self.reaches = reaches or Reaches(task.wiring)
         self.alphas = (np.arange(steps) + 0.5) / steps
         inputs = network_inputs(task, members[0])
@@ -493,17 +493,18 @@ class _OneTarget:
         return Routes(own + back_home, direct - back_home, sets, self.constant)
 
 
-def _check(members: Sequence[Member]) -> None:
+def _check(task: TargetTask, members: Sequence[Member]) -> None:
     folds = {m.unit.fold for m in members}
     if len(folds) != 1:
         raise TaskError(
             f"one path needs networks of one fold, {len(folds)} folds were given: networks of "
             "different folds see different known targets"
         )
-    if not is_polynomial(members):
+    if not is_exact(task, members):
         raise TaskError(
-            "the shared path needs two layers of fixed weights and linear encoders; networks of "
-            "another kind are explained by Captum (CaptumPath, which TargetExplainer takes itself)"
+            "the shared path needs two layers of fixed weights, linear encoders and no degree "
+            "correction; other networks are explained by Captum (CaptumPath, which TargetExplainer "
+            "takes itself)"
         )
 
 

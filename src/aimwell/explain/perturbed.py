@@ -1,14 +1,14 @@
 """The score of one gene when nodes are taken out of the graph, exactly and without the rest."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from aimwell.explain.attribution import Wide, beside
 from aimwell.explain.baselines import network_inputs
-from aimwell.explain.preconditions import is_polynomial
+from aimwell.explain.preconditions import is_exact
 from aimwell.explain.reach import Reach, distinct
 from aimwell.explain.receptive_field import receptive_field
 from aimwell.models.member import Member
@@ -41,7 +41,7 @@ def perturbed_score(
 
     Weights are those of the whole graph: nothing is normalised anew.
     """
-    if is_polynomial(members):
+    if is_exact(task, members):
         return _Wired(task, members, reach).score
     return _by_network(task, members, reach)
 
@@ -119,17 +119,21 @@ def _by_network(
     def score(keep: Keep | None) -> float:
         genes = np.ones(m) if keep is None else keep.genes[field.genes].astype(float)
         sets = np.ones(len(field.sets)) if keep is None else keep.sets[field.sets].astype(float)
-        weights = []
+        weights, operators = [], []
         for number, operator in enumerate(field.operators):
             rows = np.repeat(np.arange(operator.shape[0]), np.diff(operator.row_start.numpy()))
             to = sets[rows] if operator is into_of else genes[rows % m]
             of = (sets if number == 2 else genes)[operator.column.numpy()]
             weights.append(operator.weight.double() * torch.from_numpy(to * of))
+            usual = operator.expected and operator.expected.times(
+                torch.from_numpy(genes), torch.from_numpy(genes)
+            )
+            operators.append(replace(operator, expected=usual))
         masked = [b * torch.from_numpy(genes)[:, None] for b in blocks]
         total = 0.0
         with torch.no_grad():
             for network, member in zip(networks, members, strict=True):
-                logit = float(network(masked, weights, field.operators)[field.target])
+                logit = float(network(masked, weights, operators)[field.target])
                 total += (logit - member.centre) / (len(members) * member.scale)
         return total
 

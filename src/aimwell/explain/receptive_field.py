@@ -41,8 +41,11 @@ def receptive_field(wiring: Wiring, target: int, layers: int = 2) -> ReceptiveFi
         layers: Message-passing layers of the network.
 
     Returns:
-        Genes, sets and arcs, re-numbered; arcs keep their weights.
+        Genes, sets and arcs, re-numbered; arcs keep their weights. All of the graph with degree
+        correction, whose background every gene adds to.
     """
+    if wiring.degree_corrected:
+        return _everything(wiring, target)
     n = wiring.direct.shape[1]
     n_set_channels = len(wiring.channels) - wiring.n_direct
     inner = np.array([target])
@@ -83,6 +86,13 @@ def receptive_field(wiring: Wiring, target: int, layers: int = 2) -> ReceptiveFi
         operators=(operators[0], operators[1], operators[2]),
         arcs=(arcs[0], arcs[1], arcs[2]),
     )
+
+
+def _everything(wiring: Wiring, target: int) -> ReceptiveField:
+    direct, into, out = wiring.operators
+    genes, sets = np.arange(direct.shape[1]), np.arange(into.shape[0])
+    at_direct, at_into, at_out = (np.arange(len(o.weight)) for o in wiring.operators)
+    return ReceptiveField(target, genes, sets, (direct, into, out), (at_direct, at_into, at_out))
 
 
 def _rows(places: np.ndarray, n: int, channels: int) -> np.ndarray:

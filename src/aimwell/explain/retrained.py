@@ -69,7 +69,9 @@ def _less(task: TargetTask, gone: set[tuple[str, str, str]]) -> TargetTask:
         kept = np.array([(a, b, name) not in gone for a, b in pairs], dtype=bool)
         relations[name] = replace(relation, edges=edges[kept].reset_index(drop=True))
     graph = TargetGraph(task.graph.nodes, relations, task.graph.sources, task.graph.steps)
-    return replace(task, graph=graph, wiring=build_wiring(graph, task.genes))
+    corrected = task.wiring.degree_corrected
+    wiring = build_wiring(graph, task.genes, degree_corrected=corrected)
+    return replace(task, graph=graph, wiring=wiring)
 
 
 def _score(task: TargetTask, gene: str, fold: int, settings: ModelSettings, seed: int) -> float:

@@ -64,7 +64,7 @@ def arrive(columns: Tensor, operators: Sequence[SparseOperator]) -> Tensor:
     sets = propagate(into.weight, columns, into) if out.shape[0] else None
     parts = [columns, propagate(direct.weight, columns, direct)]
     if sets is not None:
-        parts.append(propagate(out.weight, sets, out))
+        parts.append(propagate(out.weight, sets, out, columns))
     return _by_gene(parts, columns)
 
 
@@ -74,27 +74,27 @@ class LabelPaths:
 
     Attributes:
         direct, into, out: As the operators of the wiring, as sparse matrices.
+        operators: Direct and out of the sets, whole: what they are expected to send is taken out.
     """
 
     direct: Tensor
     into: Tensor
     out: Tensor
+    operators: tuple[SparseOperator, SparseOperator]
 
     @staticmethod
     def cut(task: TargetTask, labelled: np.ndarray) -> "LabelPaths":
         """Keep the arcs from genes that may have a label, True in shape ``(n,)``."""
         direct, into, out = task.wiring.operators
-        return LabelPaths(_from(direct, labelled), _from(into, labelled), _from(out, None))
-
-    def to(self, device: torch.device | str) -> "LabelPaths":
-        """Copy to a device."""
-        return LabelPaths(self.direct.to(device), self.into.to(device), self.out.to(device))
+        parts = (_from(direct, labelled), _from(into, labelled), _from(out, None))
+        return LabelPaths(*parts, (direct, out))
 
     def arrive(self, channels: Tensor) -> Tensor:
         """Give label channels and what arrives of them, shape ``(n, (r + 1) · c)``."""
-        parts = [channels, self.direct @ channels]
+        direct, out = self.operators
+        parts = [channels, direct.unexpected(self.direct @ channels, channels, None)]
         if self.out.shape[0]:
-            parts.append(self.out @ (self.into @ channels))
+            parts.append(out.unexpected(self.out @ (self.into @ channels), channels, channels))
         return _by_gene(parts, channels)
 
 

@@ -63,19 +63,27 @@ class Lanes:
         n = states.shape[1]
         yield from torch.split(self._along(0, states), n, dim=1)
         if self.operators[2].shape[0]:
-            yield from torch.split(self._along(2, self._along(1, states)), n, dim=1)
+            yield from torch.split(self._along(2, self._along(1, states), states), n, dim=1)
 
-    def _along(self, which: int, states: Tensor) -> Tensor:
-        """Multiply one operator with every state: ``(b, sources, h)`` to ``(b, rows, h)``."""
+    def _along(self, which: int, states: Tensor, genes: Tensor | None = None) -> Tensor:
+        """Multiply one operator with every state: ``(b, sources, h)`` to ``(b, rows, h)``.
+
+        Args:
+            which: Its place among the operators.
+            states: Of the sources.
+            genes: Of the genes, where the sources are sets.
+        """
         operator, full = self.operators[which], self.full[which]
+        genes = states if genes is None else genes
         if self.way == "members":
-            return torch.stack([propagate(operator.weight, one, operator) for one in states])
-        b, n, hidden = states.shape
-        columns = states.transpose(0, 1).reshape(n, b * hidden)
+            each = zip(states, genes, strict=True)
+            return torch.stack([propagate(operator.weight, s, operator, g) for s, g in each])
+        b, _, hidden = states.shape
+        columns, all_genes = (s.transpose(0, 1).flatten(1) for s in (states, genes))
         if full is not None:
-            arrived = full @ columns
+            arrived = operator.unexpected(full @ columns, columns, all_genes)
         else:
-            arrived = propagate(operator.weight, columns, operator)
+            arrived = propagate(operator.weight, columns, operator, all_genes)
         return arrived.view(-1, b, hidden).transpose(0, 1)
 
 

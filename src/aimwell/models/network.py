@@ -169,7 +169,7 @@ class TargetNetwork(nn.Module):
         arrived = [propagate(weights[0], state, direct)]  # (r_d n, h)
         if out.shape[0]:
             sets = propagate(weights[1], state, into)  # (s, h)
-            arrived.append(propagate(weights[2], sets, out))  # (r_s n, h)
+            arrived.append(propagate(weights[2], sets, out, state))  # (r_s n, h)
         stacked = torch.cat(arrived).view(-1, n, hidden)  # (r, n, h)
         side_by_side = stacked.transpose(0, 1).reshape(n, -1)  # (n, r h)
         return side_by_side, through.reshape(-1, hidden)

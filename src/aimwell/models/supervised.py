@@ -307,7 +307,7 @@ def forward_rows(
     messages = [propagate(cut.direct.weight, state, cut.direct)]
     if cut.out_of_sets.shape[0]:
         sets = propagate(cut.into_sets.weight, state, cut.into_sets)
-        messages.append(propagate(cut.out_of_sets.weight, sets, cut.out_of_sets))
+        messages.append(propagate(cut.out_of_sets.weight, sets, cut.out_of_sets, state))
     stacked = torch.cat(messages).view(-1, len(rows), hidden)
     side_by_side = stacked.transpose(0, 1).reshape(len(rows), -1)  # (m, r h)
     through = network.through[1].reshape(-1, hidden)
@@ -322,7 +322,8 @@ def _cut(operator: SparseOperator, rows: np.ndarray, n: int, channels: int) -> S
     cut, _ = take_rows(operator, places)
     to = np.repeat(np.arange(len(places)), np.diff(cut.indptr))
     weight, edge = operator.weight.numpy()[cut.data], operator.edge[cut.data]
-    return build_operator(to, cut.indices, weight, cut.shape, edge)
+    usual = operator.expected.rows(rows) if operator.expected is not None else None
+    return replace(build_operator(to, cut.indices, weight, cut.shape, edge), expected=usual)
 
 
 def _new_network(task: TargetTask, recipe: Recipe, draw: np.ndarray) -> TargetNetwork:

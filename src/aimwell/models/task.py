@@ -191,7 +191,7 @@ def build_task(  # noqa: PLR0913  what a task is made of
         dates=known_since(known),
         given=given_folds,
     )
-    wiring = build_wiring(graph, genes)
+    wiring = build_wiring(graph, genes, degree_corrected=model.degree_correction)
     labels = genes.isin(inside)
     return TargetTask(
         graph=graph,

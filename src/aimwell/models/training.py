@@ -107,7 +107,16 @@ def fit_unlabelled(
 
 
 def new_network(task: TargetTask, settings: ModelSettings, draw: np.ndarray) -> TargetNetwork:
-    """Make an untrained network for a task; ``draw`` holds the seeds of weights and of training."""
+    """Make an untrained network for a task; ``draw`` holds the seeds of weights and of training.
+
+    Raises:
+        TaskError: Attention on a graph whose expected messages are those of fixed weights.
+    """
+    if settings.convolution == "attention" and task.wiring.degree_corrected:
+        raise TaskError(
+            "degree correction takes out what edges of fixed weights are expected to send, and "
+            "attention learns the weights of edges; leave one of them out"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draw[0]))  # for the initial weights; all else draws from ``draw[1]``
         network = TargetNetwork(

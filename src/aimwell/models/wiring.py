@@ -1,7 +1,7 @@
 """The wiring of a graph: its relations as sparse operators with fixed normalisation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from aimwell.knowledge.graph import Relation, TargetGraph
+from aimwell.models.expected import Expected, expected_of_pairs, expected_of_sets
 from aimwell.models.propagate import SparseOperator, build_operator
 
 
@@ -46,6 +47,11 @@ class Wiring:
         """Direct, into the sets, out of the sets."""
         return self.direct, self.into_sets, self.out_of_sets
 
+    @property
+    def degree_corrected(self) -> bool:
+        """Whether what degrees alone explain is taken out of every message."""
+        return any(operator.expected is not None for operator in self.operators)
+
 
 def connected_parts(wiring: Wiring) -> np.ndarray:
     """Number the connected parts of the graph, sets included, shape ``(n,)``."""
@@ -60,7 +66,7 @@ def connected_parts(wiring: Wiring) -> np.ndarray:
     return np.asarray(connected_components(matrix, directed=False)[1][:n])
 
 
-def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
+def build_wiring(graph: TargetGraph, genes: pd.Index, *, degree_corrected: bool = False) -> Wiring:
     """Turn relations into message channels with fixed normalisation.
 
     An undirected relation is one symmetric channel, D^-1/2 A D^-1/2. A directed one is two, along
@@ -71,6 +77,8 @@ def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
     Args:
         graph: Relations and nodes.
         genes: Sorted HGNC ids; their order fixes the positions, ``n`` of them.
+        degree_corrected: Take out of every channel what a graph with the same degrees is expected
+            to send, see ``Expected``.
     """
     n = len(genes)
     names, behind, arcs = [], [], []
@@ -91,16 +99,22 @@ def build_wiring(graph: TargetGraph, genes: pd.Index) -> Wiring:
             arcs.append((to, of, np.tile(weight, 2), np.tile(row, 2)))
             names.append(relation.name)
             behind.append(relation.name)
+    usual = [expected_of_pairs(*arc[:3], n) for arc in arcs if degree_corrected]
     arcs = [(to, of, _normalise(to, of, weight, n), row) for to, of, weight, row in arcs]
     n_direct = len(arcs)
-    into, out, set_ids = _set_arcs(graph, genes, start)
+    into, out, sizes, set_ids = _set_arcs(graph, genes, start)
+    usual_sets = [
+        expected_of_sets(arc[0], size, n)
+        for arc, size in zip(out, sizes, strict=True)
+        if degree_corrected
+    ]
     set_relations = [r.name for r in graph.set_relations()]
     return Wiring(
         channels=(*names, *set_relations),
         n_direct=n_direct,
-        direct=_stack(arcs, n, n),
+        direct=replace(_stack(arcs, n, n), expected=Expected.of(usual)),
         into_sets=build_operator(*into[:3], (len(set_ids), n), into[3]),
-        out_of_sets=_stack(out, n, len(set_ids)),
+        out_of_sets=replace(_stack(out, n, len(set_ids)), expected=Expected.of(usual_sets)),
         relations=(*behind, *set_relations),
         edges=_edge_table(tables),
         set_ids=set_ids,
@@ -118,14 +132,14 @@ def _edge_table(relations: list[Relation]) -> pd.DataFrame:
 
 def _set_arcs(
     graph: TargetGraph, genes: pd.Index, start: Mapping[str, int]
-) -> tuple[_Arcs, list[_Arcs], pd.MultiIndex]:
-    """Give arcs into all sets, arcs out of them per relation, and the sets in their order."""
+) -> tuple[_Arcs, list[_Arcs], list[np.ndarray], pd.MultiIndex]:
+    """Give arcs into all sets, arcs out of them and sizes per relation, and the sets in order."""
     kinds = sorted({r.target_type for r in graph.set_relations()})
     pairs = [(kind, name) for kind in kinds for name in sorted(graph.nodes[kind].index)]
     set_ids = pd.MultiIndex.from_tuples(pairs, names=["type", "id"]) if pairs else _no_sets()
     first = {kind: [k for k, _ in pairs].index(kind) for kind in {k for k, _ in pairs}}
     empty = np.zeros(0, dtype=np.int64)
-    into, out = [(empty, empty, empty.astype(float), empty)], []
+    into, out, sizes = [(empty, empty, empty.astype(float), empty)], [], []
     for relation in graph.set_relations():
         gene, group = ends_of(graph, relation)
         group = group + first.get(relation.target_type, 0)
@@ -135,8 +149,9 @@ def _set_arcs(
         back = back / np.bincount(gene, weights=back, minlength=len(genes))[gene]
         into.append((group, gene, 1 / size, row))
         out.append((gene, group, back, row))
+        sizes.append(size)
     to, of, weight, row = (np.concatenate(parts) for parts in zip(*into, strict=True))
-    return (to, of, weight, row), out, set_ids
+    return (to, of, weight, row), out, sizes, set_ids
 
 
 def _no_sets() -> pd.MultiIndex:

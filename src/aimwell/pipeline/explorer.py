@@ -251,17 +251,28 @@ def without(task: TargetTask, off: Collection[str]) -> TargetTask:
         replace(b, values=np.zeros_like(b.values)) if b.name in off else b for b in task.blocks
     )
     gone = task.wiring.edges["relation"].isin(list(off)).to_numpy()
-    direct, into, out = (_silenced(o, gone) for o in task.wiring.operators)
+    channels = np.isin(task.wiring.relations, list(off))
+    stop = task.wiring.n_direct
+    direct, into, out = task.wiring.operators
+    direct = _silenced(direct, gone, channels[:stop])
+    into, out = _silenced(into, gone), _silenced(out, gone, channels[stop:])
     wiring = replace(task.wiring, direct=direct, into_sets=into, out_of_sets=out)
     labels = np.zeros_like(task.labels) if KNOWN_BLOCK in off else task.labels
     return replace(task, blocks=blocks, wiring=wiring, labels=labels)
 
 
-def _silenced(operator: SparseOperator, gone: np.ndarray) -> SparseOperator:
+def _silenced(
+    operator: SparseOperator, gone: np.ndarray, channels: np.ndarray | None = None
+) -> SparseOperator:
+    """Give edges that are gone weight 0, and expect nothing of channels that are."""
     if not len(operator.edge) or not gone[operator.edge].any():
         return operator
     weight = operator.weight * torch.from_numpy(~gone[operator.edge])
-    return replace(operator, weight=weight, transposed_weight=weight[operator.order])
+    usual = operator.expected
+    if usual is not None and channels is not None:
+        usual = usual.times(torch.from_numpy(~channels)[:, None])
+    back = weight[operator.order]
+    return replace(operator, weight=weight, transposed_weight=back, expected=usual)
 
 
 def _is_same(path: Path, digest: str) -> bool:

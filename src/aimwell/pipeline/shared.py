@@ -17,6 +17,7 @@ import pyarrow as pa
 from aimwell.cohorts.evidence import Evidence
 from aimwell.errors import RunError
 from aimwell.knowledge.graph import Relation, TargetGraph
+from aimwell.models.expected import Expected
 from aimwell.models.folds import Folds
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.task import Block, TargetTask
@@ -29,6 +30,7 @@ KINDS: Final[Mapping[str, type]] = {
     for kind in (
         Block,
         Evidence,
+        Expected,
         Folds,
         Relation,
         SparseOperator,
