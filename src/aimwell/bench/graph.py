@@ -19,6 +19,7 @@ from aimwell.bench.graph_counts import count_bars
 from aimwell.bench.graph_laws import law_bars
 from aimwell.bench.graph_trips import trip_bars
 from aimwell.errors import ConfigError
+from aimwell.knowledge.graph import distinct
 from aimwell.knowledge.sources.hgnc import read_hgnc
 from aimwell.knowledge.sources.starter import read_starter_graph
 from aimwell.knowledge.store import MANIFEST, read_graph
@@ -170,11 +171,11 @@ def write_links(folder: Path, symbols: Sequence[str], rows: int, seed: int = 3) 
     (folder / "info.txt").write_text(head + "".join(lines), encoding="utf-8")
     rng = np.random.default_rng(seed)
     n = len(symbols)
-    drawn = np.unique(rng.integers(0, n * n, size=rows, dtype=np.int64))
+    drawn = distinct(rng.integers(0, n * n, size=rows, dtype=np.int64))
     proper = drawn[drawn // n < drawn % n]
     while len(proper) < rows // 2:
         more = rng.integers(0, n * n, size=rows, dtype=np.int64)
-        drawn = np.unique(np.concatenate([drawn, more]))
+        drawn = distinct(np.concatenate([drawn, more]))
         proper = drawn[drawn // n < drawn % n]
     pair = rng.permutation(proper)[: rows // 2]
     score = rng.integers(150, 1000, size=len(pair))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph
+from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph, distinct
 from aimwell.models.member import Member, Unit
 from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import SparseOperator, build_operator
@@ -85,7 +85,7 @@ def _values(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
 
 
 def _distinct(ends: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    pair = np.unique(ends[0] * np.int64(width) + ends[1])
+    pair = distinct(ends[0] * np.int64(width) + ends[1])
     return pair // width, pair % width
 
 

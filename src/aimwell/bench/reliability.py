@@ -23,6 +23,8 @@ from aimwell.pipeline.run import STAGES
 
 KILLS: Final = 100
 INTERRUPTS: Final = 10
+#: First and last lines that are shown of an end that was not tidy.
+SHOWN: Final = 4
 #: Seconds of damaged input.
 FUZZING: Final = 600
 #: Every how many kills fall into a run that replaces the outputs of an earlier one.
@@ -32,9 +34,14 @@ SHARING: Final = 10
 
 
 def measure(data: str) -> Iterator[Bar]:
-    """Measure; ``data`` is not needed. ``AIMWELL_KILLS`` and ``AIMWELL_FUZZING`` shorten it."""
+    """Measure; ``data`` is not needed.
+
+    ``AIMWELL_KILLS``, ``AIMWELL_INTERRUPTS`` and ``AIMWELL_FUZZING`` (seconds) make it shorter or
+    longer.
+    """
     del data
     kills = int(os.environ.get("AIMWELL_KILLS", KILLS))
+    interrupts = int(os.environ.get("AIMWELL_INTERRUPTS", INTERRUPTS))
     seconds = float(os.environ.get("AIMWELL_FUZZING", FUZZING))
     importlib.import_module("aimwell.pipeline.stages")  # a child then starts with everything loaded
     with tempfile.TemporaryDirectory() as temporary:
@@ -42,7 +49,8 @@ def measure(data: str) -> Iterator[Bar]:
         write_inputs_in_child(folder)
         if kills:
             yield from _kills(folder, kills)
-            yield from _interrupts(folder)
+        if interrupts:
+            yield from _interrupts(folder, interrupts)
         if seconds:
             yield from fuzz(folder, seconds)
 
@@ -115,24 +123,50 @@ def outputs(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _interrupts(folder: Path) -> Iterator[Bar]:
+def _interrupts(folder: Path, interrupts: int) -> Iterator[Bar]:
     """Send what Ctrl-C in a terminal sends, to the command with its two processes."""
+    clean = folder / "clean"
+    if not clean.exists():
+        run_in_child(folder, clean, top=2)
     file = folder / "run.toml"
     output = folder / "stopped"
     file.write_text(to_toml(small_settings(folder / "data", output, jobs=2)), encoding="utf-8")
     took = _interrupted(file, None)[1]
     draw = random.Random(2)  # noqa: S311
-    longest, unclean = 0.0, 0
-    for _ in range(INTERRUPTS):
+    stopped, longest, unclean = 0, 0.0, []
+    for _ in range(interrupts):
         shutil.rmtree(output, ignore_errors=True)
-        status, seconds, said = _interrupted(file, draw.uniform(0.3, max(0.4, took - 0.2)))
+        after = draw.uniform(0.3, max(0.4, took - 0.2))
+        status, seconds, said = _interrupted(file, after)
         if status != 0:  # otherwise it was done before
+            stopped += 1
             longest = max(longest, seconds)
-            unclean += status != 130 or len(said.splitlines()) > 1
-    finished = _interrupted(file, None)[0] == 0 and outputs(output) == outputs(folder / "clean")
-    yield bar("Ctrl-C at random moments: longest time to the end", longest, "s", "<= 2")
-    yield bar("the same: ends with another status or more than a line", unclean, "", "== 0")
+            if untidy := end_of(status, said):
+                unclean.append((untidy, after))
+    finished = _interrupted(file, None)[0] == 0 and outputs(output) == outputs(clean)
+    yield bar("Ctrl-C at random moments: runs that it stopped", stopped)
+    yield bar("the same: longest time to the end", longest, "s", "<= 2")
+    yield bar("the same: ends with another status or not one line", len(unclean), "", "== 0")
+    for untidy, after in unclean:
+        yield bar(f"the same: {untidy}, after", after, "s")
     yield bar("the same: the next call gives the identical result", finished, "", "== 1")
+
+
+def end_of(status: int, said: str) -> str:
+    r"""Say how a command ended that was to end with one line and status 130; nothing if it did.
+
+    Example:
+        >>> end_of(130, "error [STOPPED]: stopped\n")
+        ''
+        >>> end_of(1, "Traceback (most recent call last):\n  File ...\nKeyboardInterrupt\n")
+        'status 1, 3 lines: Traceback (most recent call last): | File ... | KeyboardInterrupt'
+    """
+    lines = [line.strip() for line in said.splitlines()]
+    if status == 130 and len(lines) == 1:
+        return ""
+    # where it broke stands at the beginning, what it was at the end
+    shown = lines if len(lines) <= 2 * SHOWN else [*lines[:SHOWN], "…", *lines[-SHOWN:]]
+    return f"status {status}, {len(lines)} lines: {' | '.join(shown)}"
 
 
 def _interrupted(file: Path, after: float | None) -> tuple[int, float, str]:

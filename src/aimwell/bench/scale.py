@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,12 +18,14 @@ import numpy as np
 
 from aimwell.bench.bars import Bar, bar
 from aimwell.bench.coad import EXAMPLE
-from aimwell.config import ModelSettings, RunConfig, read_config
+from aimwell.bench.weighing import empty, libraries, nothing, weigh
+from aimwell.config import RunConfig, read_config
 from aimwell.errors import AimwellError, ConfigError
 from aimwell.knowledge.presets import with_preset
-from aimwell.models.member import Unit, member_units
+from aimwell.models.member import member_units
 from aimwell.pipeline.cache import StageCache
 from aimwell.pipeline.keys import keys_of
+from aimwell.pipeline.processes import pool_of
 from aimwell.pipeline.progress import Silent
 from aimwell.pipeline.stages import Stages
 from aimwell.pipeline.workers import fit_and_keep, in_processes, keep_memory, share_task
@@ -33,10 +34,6 @@ from aimwell.pipeline.workers import fit_and_keep, in_processes, keep_memory, sh
 SHORT: Final = 5
 #: Empty units that measure what it costs to hand one out.
 EMPTY: Final = 200
-#: Loads what a worker loads, and prints the memory that only it has.
-EMPTY_WORKER: Final = (
-    "import aimwell.pipeline.workers, aimwell.bench.scale as s; print(s.private_bytes())"
-)
 #: Fits of a study with null networks: 25 for the ensemble, and for each of 200 permutations.
 STUDY: Final = 25 * 201
 WORKERS: Final = (1, 2, 10, 100, 1000)
@@ -49,11 +46,29 @@ def measure(data: str) -> Iterator[Bar]:
     """Measure on the colon cohort and on synthetic graphs."""
     if not data:
         raise ConfigError("scale is measured on the colon cohort: --data DIR")
+    yield from _workers()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         yield from _cohort(data, folder)
     yield from _edges()
     yield from _partitioned()
+
+
+def _workers() -> Iterator[Bar]:
+    """Start two workers of this machine twice: with what they are forked from, and again."""
+    yield bar("scale: local: start of two workers, the first of a command", _start("local"), "s")
+    pool_of(2).shutdown(kill_workers=True)
+    yield bar("scale: local: start of two workers, later", _start("local"), "s")
+    name = "scale: memory of a worker that has read nothing, shared with none"
+    yield bar(name, max(in_processes(empty, [()] * 2, 2)) / 1e6, "MB")
+    name = "scale: memory of the libraries, which all workers of a command share on Linux"
+    yield bar(name, max(in_processes(libraries, [()] * 2, 2)) / 1e6, "MB")
+
+
+def _start(executor: str) -> float:
+    begun = time.perf_counter()
+    list(in_processes(nothing, [(i,) for i in range(2)], 2, executor))
+    return time.perf_counter() - begun
 
 
 def _cohort(data: str, folder: Path) -> Iterator[Bar]:
@@ -74,10 +89,8 @@ def _cohort(data: str, folder: Path) -> Iterator[Bar]:
     yield bar("scale: coad: training and nulls on 2 processes against 1", gain, "times", ">= 1.7")
     yield bar("scale: coad: bit-identical on 2 processes", float(kept[1] == kept[2]), "", "== 1")
     unit = seconds[1] / units
-    private = max(in_processes(_weigh, [(shared, config.model, config.run.seed)] * 2, 2))
+    private = max(in_processes(weigh, [(shared, config.model, config.run.seed)] * 2, 2))
     yield bar("scale: memory per worker beyond the shared graph", private / 1e6, "MB", "<= 300")
-    empty = float(_python(["-c", EMPTY_WORKER]))
-    yield bar("scale: the same of a worker that has read nothing", empty / 1e6, "MB")
     short = replace(config, model=replace(config.model, epochs=SHORT, seeds=1))
     serial = _fits(shared, folder / "serial", short, 1, "local")
     costs = {}
@@ -86,17 +99,16 @@ def _cohort(data: str, folder: Path) -> Iterator[Bar]:
         if importlib.util.find_spec(package) is None:
             yield bar(f"scale: {executor}: not installed", math.nan)
             continue
+        started = _start(executor)
         begun = time.perf_counter()
-        list(in_processes(_nothing, [(i,) for i in range(2)], 2, executor))
-        started = time.perf_counter() - begun
-        begun = time.perf_counter()
-        list(in_processes(_nothing, [(i,) for i in range(EMPTY)], 2, executor))
+        list(in_processes(nothing, [(i,) for i in range(EMPTY)], 2, executor))
         costs[executor] = (started, (time.perf_counter() - begun) / EMPTY)
         same = _fits(shared, folder / executor, short, 2, executor) == serial
         yield bar(
             f"scale: {executor}, 2 workers: the bytes of serial work", float(same), "", "== 1"
         )
-        yield bar(f"scale: {executor}: start of two workers", started, "s")
+        if executor != "local":
+            yield bar(f"scale: {executor}: start of two workers", started, "s")
         yield bar(f"scale: {executor}: overhead per unit", 1000 * costs[executor][1], "ms")
     yield from _growth(unit, *costs.get("dask", costs["local"]), size)
 
@@ -111,36 +123,6 @@ def _fits(
         pass
     cache = StageCache(folder)
     return {u.name: (cache.path("member", u.name) / "member.parquet").read_bytes() for u in units}
-
-
-def _nothing(number: int) -> int:
-    return number
-
-
-def _weigh(shared: Path, settings: ModelSettings, seed: int) -> int:
-    """Fit a member in this worker; give the largest memory that only this process has, in bytes."""
-    largest, done = [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.02):
-            largest[0] = max(largest[0], private_bytes())
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    with tempfile.TemporaryDirectory() as folder:
-        fit_and_keep(shared, Unit(0, 0), "weighed", settings, seed, Path(folder))
-    done.set()
-    watcher.join()
-    return largest[0]
-
-
-def private_bytes() -> int:
-    """Memory that this process shares with no other; 0 where the system does not say."""
-    try:
-        lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 def _growth(unit: float, start: float, overhead: float, size: int) -> Iterator[Bar]:

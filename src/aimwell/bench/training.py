@@ -20,7 +20,7 @@ from torch import nn
 
 from aimwell.bench.bars import Bar, bar
 from aimwell.config import ModelSettings
-from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph
+from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph, distinct
 from aimwell.models.fitting import fit_member
 from aimwell.models.member import Unit
 from aimwell.models.propagate import build_operator
@@ -104,8 +104,9 @@ def synthetic_task(arcs: int, genes: int = GENES, seed: int = 0) -> TargetTask:
         more = draw(arcs - len(pairs) + 1000) * genes + rng.integers(
             0, genes, arcs - len(pairs) + 1000
         )
-        pairs = np.unique(np.concatenate([pairs, more]))
-    pairs = np.sort(rng.permutation(pairs)[:arcs])
+        pairs = distinct(np.concatenate([pairs, more]))
+    pairs = rng.permutation(pairs)[:arcs]
+    pairs.sort()
     to, of = pairs // genes, pairs % genes
     members = np.unique(
         rng.integers(0, SETS, MEMBERSHIPS) * genes + rng.integers(0, genes, MEMBERSHIPS)

