@@ -240,6 +240,19 @@ def test_a_server_that_ends_while_it_loads_is_named(units, monkeypatch) -> None:
         list(run_units(units.double, [(1,), (2,)], 2))
 
 
+def test_ctrl_c_waits_until_workers_are_begun_or_ended() -> None:
+    reached = []
+
+    def begin() -> None:
+        with processes.interrupts_later():
+            signal.raise_signal(signal.SIGINT)
+            reached.append("the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        begin()
+    assert reached == ["the end"]
+
+
 def test_results_that_nobody_wants_are_not_worked_out(units, tmp_path: Path) -> None:
     calls = [(str(tmp_path), i, 0, "bug") for i in range(200)]
     results = run_units(units.fail_until, calls, 2)

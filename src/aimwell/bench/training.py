@@ -148,6 +148,7 @@ def epoch_seconds(task: TargetTask, hidden: int = HIDDEN) -> float:
     large = len(task.wiring.direct.weight) > LARGE
     few, more, repeats = (1, 4, 1) if large else (2, 12, 3)
     times = {}
+    fit_member(task, Unit(0, 0), ModelSettings(epochs=1, hidden=hidden), 0)  # which cuts blocks
     for epochs in (few, more):
         settings = ModelSettings(epochs=epochs, hidden=hidden)
         times[epochs] = best_seconds(lambda s=settings: fit_member(task, Unit(0, 0), s, 0), repeats)  # type: ignore[misc]

@@ -67,8 +67,7 @@ class Trial:
             n_edges: Its edges.
             seed_agreement, baseline_agreement: As measured by the caller.
         """
-        near = reach.near or reach
-        size = len(near.direct.source) + len(near.into.source)
+        size = len(reach.direct.source) + len(reach.into.source)
         sparsity = 1 - n_edges / size if size else float("nan")
         bare = Faithfulness(
             sparsity=sparsity, seed_agreement=seed_agreement, baseline_agreement=baseline_agreement
@@ -91,7 +90,7 @@ class Trial:
 
         alone = share(self._keep(nodes[:1], others=False))
         deletion, insertion = {}, {}
-        for kind, variants in self._variants(near, nodes).items():
+        for kind, variants in self._variants(reach, nodes).items():
             deleted = [
                 [share(self._keep(v[1 : k + 1], others=True)) for k in sizes[1:]] for v in variants
             ]

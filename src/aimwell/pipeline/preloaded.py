@@ -8,7 +8,7 @@ import gc
 import torch
 
 import aimwell.pipeline.workers  # noqa: F401
-from aimwell.served import SERVING
+from aimwell.served import SERVING, loaded
 
 
 def load_optimisers() -> None:
@@ -29,3 +29,4 @@ if SERVING:
     # nothing of this is garbage, and to look for some in it would copy it for every worker
     gc.collect()
     gc.freeze()
+    loaded()
