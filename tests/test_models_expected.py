@@ -22,6 +22,7 @@ from aimwell.models.stacked import fit_stacked
 from aimwell.models.supervised import RowOperators, forward_rows
 from aimwell.models.task import TargetTask
 from aimwell.models.wiring import Wiring, build_wiring
+from aimwell.pipeline.explorer import without
 from aimwell.trust.rewiring import rewire_graph
 
 N = 150
@@ -183,6 +184,14 @@ def test_members_side_by_side_are_those_of_one_by_one(task):  # noqa: F811
     for unit, member in zip(units, fit_stacked(task, units, settings, seed=2), strict=True):
         alone = fit_member(task, unit, settings, seed=2)
         np.testing.assert_allclose(member.logits, alone.logits, atol=2e-3)
+
+
+def test_a_relation_that_is_switched_off_sends_nothing_expected_either(task):  # noqa: F811
+    task = corrected(task)
+    for name in ("interacts", "activates", "member_of"):
+        off = without(task, {name}).wiring
+        arrived = sent(off, torch.randn(len(task.genes), 2)).abs().amax((1, 2))
+        assert ((arrived == 0) == torch.tensor([r == name for r in off.relations])).all()
 
 
 def test_attention_is_refused_beside_it(task):  # noqa: F811

@@ -19,6 +19,7 @@ from aimwell.errors import ConfigError
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.task_tables import TaskTables, read_task_tables
 from aimwell.models.first_layer import first_layer
+from aimwell.models.given_ladder import evidence_alone
 from aimwell.models.member import Unit
 from aimwell.models.supervised import Recipe, fit_supervised, training_rows
 from aimwell.models.table_task import build_table_task, relation_counts
@@ -36,7 +37,10 @@ SEEDS: Final = 1
 #: Networks per fold of an ensemble whose top is compared.
 ENSEMBLE: Final = 5
 TOP: Final = 100
+MATCHED: Final = "OncoKB study-matched AUROC"
 _WHAT: Final = "edges"
+#: What the bars are called → whether messages lose what degrees alone explain.
+_WAYS: Final = {_WHAT: False, f"{_WHAT}, degree-corrected": True}
 
 
 def measure(data: str, options: BenchOptions | None = None) -> Iterator[Bar]:
@@ -66,8 +70,12 @@ def measure(data: str, options: BenchOptions | None = None) -> Iterator[Bar]:
 def _rewired_bars(
     task: TargetTask, counts: pd.DataFrame, drivers: pd.Index, seeds: int
 ) -> Iterator[Bar]:
-    real = _metrics(task, counts, drivers, seeds)
-    rows = []
+    """Fit the same networks on the real graph and on rewired ones, as they are and corrected."""
+    real = {
+        what: _metrics(_on(task, task.graph, corrected=corrected), counts, drivers, seeds)
+        for what, corrected in _WAYS.items()
+    }
+    rows: dict[str, list[pd.Series[float]]] = {what: [] for what in _WAYS}
     for number in range(REWIRES):
         rng = np.random.default_rng([20, number])
         graph, found = rewire_graph(task.graph, rng)
@@ -80,21 +88,46 @@ def _rewired_bars(
             )
             for one in (f for f in found if f.problem):
                 yield bar(f"{_WHAT}: not rewired: {one.name}: {one.problem}", one.kept)
-        rows.append(_metrics(_on(task, graph), counts, drivers, seeds))
-    null = pd.DataFrame(rows)
+        for what, corrected in _WAYS.items():
+            rows[what].append(
+                _metrics(_on(task, graph, corrected=corrected), counts, drivers, seeds)
+            )
+    for what in _WAYS:
+        yield from _difference_bars(what, real[what], pd.DataFrame(rows[what]))
+    first, second = (real[what] for what in _WAYS)
+    for name in first.index:
+        price = float(first[name] - second[name])
+        yield bar(f"{_WHAT}: price of degree correction, real graph: {name}", price)
+    yield from _evidence_bars(task, counts, drivers)
+
+
+def _difference_bars(what: str, real: "pd.Series[float]", null: pd.DataFrame) -> Iterator[Bar]:
     for name in real.index:
-        yield bar(f"{_WHAT}: real graph: {name}", real[name])
-        yield bar(f"{_WHAT}: rewired graphs: {name}", float(null[name].mean()))
+        yield bar(f"{what}: real graph: {name}", real[name])
+        yield bar(f"{what}: rewired graphs: {name}", float(null[name].mean()))
     name = "average precision"
     added = float(real[name] - null[name].mean())
-    yield bar(f"{_WHAT}: real minus rewired over {REWIRES} graphs", added, "AP", ">= 0.09")
-    yield bar(f"{_WHAT}: standard deviation over rewired graphs", float(null[name].std()), "AP")
+    yield bar(f"{what}: real minus rewired over {REWIRES} graphs", added, "AP", ">= 0.09")
+    yield bar(f"{what}: standard deviation over rewired graphs", float(null[name].std()), "AP")
     rank, normal = ranking_p(float(real[name]), null[name].to_numpy())
-    yield bar(f"{_WHAT}: p by rank among {REWIRES + 1}", rank)
-    yield bar(f"{_WHAT}: p by a t distribution through the rewired graphs", normal, "", "<= 0.01")
-    if "OncoKB study-matched AUROC" in null:
-        matched = float(null["OncoKB study-matched AUROC"].mean())
-        yield bar(f"{_WHAT}: OncoKB study-matched AUROC when rewired", matched, "", "<= 0.56")
+    yield bar(f"{what}: p by rank among {REWIRES + 1}", rank)
+    yield bar(f"{what}: p by a t distribution through the rewired graphs", normal, "", "<= 0.01")
+    if MATCHED in null:
+        matched = float(null[MATCHED].mean())
+        yield bar(f"{what}: {MATCHED} when rewired", matched, "", "<= 0.56")
+
+
+def _evidence_bars(task: TargetTask, counts: pd.DataFrame, drivers: pd.Index) -> Iterator[Bar]:
+    """Say how far evidence gets without any edge: a useless graph takes nothing of that away."""
+    layer = first_layer(task)
+    folds = [int(f) for f in np.unique(task.folds) if f >= 0]
+    tables = {fold: evidence_alone(task, layer, fold) for fold in folds}
+    table = fold_metrics([Scored(task, tables, 0.0)], counts, drivers)
+    mean = table.groupby("scorer", sort=False).mean(numeric_only=True)
+    for scorer, row in mean.iterrows():
+        for name in ("average precision", MATCHED):
+            if name in row:
+                yield bar(f"{_WHAT}: no graph at all: {name}, {scorer}", float(row[name]))
 
 
 def _top_bars(task: TargetTask, seeds: int) -> Iterator[Bar]:
@@ -122,8 +155,7 @@ def _top_bars(task: TargetTask, seeds: int) -> Iterator[Bar]:
     yield bar(f"{_WHAT}: rank correlation of independent ensembles", float(rho))
 
 
-def _on(task: TargetTask, graph: TargetGraph) -> TargetTask:
-    corrected = task.wiring.degree_corrected
+def _on(task: TargetTask, graph: TargetGraph, *, corrected: bool = False) -> TargetTask:
     wiring = build_wiring(graph, task.genes, degree_corrected=corrected)
     return replace(task, graph=graph, wiring=wiring)
 

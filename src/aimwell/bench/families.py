@@ -93,25 +93,23 @@ def compared(
         f"the best {SUPPORTED_SHARE:.0%}": first <= SUPPORTED_SHARE * n,
     }
     what = f"families: {len(known)} of the colon cohort"
-    numbers = sorted({m.unit.repeat for m in members})
+    alone = [_falls_of(task, members, known, refitted, r) for r in range(REPEATS)]
     for name, genes in sets.items():
-        falls = [
-            (base[at] - hidden[f][at], base[at] - again[f][at])
-            for f in known
-            for at in [genes & outside[f]]
-        ]
-        rho = [_agreement(*pair) for pair in falls]
-        yield bar(
-            f"{what}, falls of {name}: hidden and refitted, mean Spearman", float(np.mean(rho))
-        )
-        each = [
-            [_fall(task, members, refitted[f], r)[genes & outside[f]] for r in numbers]
-            for f in known
-        ]
-        rho = [_agreement(*pair) for pair in each]
-        yield bar(
-            f"{what}, falls of {name}: refitted and refitted, mean Spearman", float(np.mean(rho))
-        )
+        at = {f: genes & outside[f] for f in known}
+
+        def mean(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+            return float(np.mean([_agreement(*pair) for pair in pairs]))
+
+        falls = [(base[at[f]] - hidden[f][at[f]], base[at[f]] - again[f][at[f]]) for f in known]
+        said = f"{what}, falls of {name}, mean Spearman"
+        yield bar(f"{said}: hidden and refitted, {REPEATS} networks a fold", mean(falls))
+        # one network each on both sides, and never the same: what a refit can be expected to repeat
+        others = [(alone[r][0][f][at[f]], alone[1 - r][1][f][at[f]]) for f in known for r in (0, 1)]
+        yield bar(f"{said}: hidden from one network and refitted by another", mean(others))
+        both = [(alone[0][1][f][at[f]], alone[1][1][f][at[f]]) for f in known]
+        yield bar(f"{said}: refitted by one network and by another", mean(both))
+        both = [(alone[0][0][f][at[f]], alone[1][0][f][at[f]]) for f in known]
+        yield bar(f"{said}: hidden from one network and from another", mean(both))
     clear = {f: outside[f] & (base - hidden[f] >= CLEAR) for f in known}
     pooled = [
         np.concatenate([base[clear[f]] - scores[f][clear[f]] for f in known])
@@ -122,11 +120,11 @@ def compared(
     leave = [
         np.concatenate([_leaves(s[f], first, outside[f]) for f in known]) for s in (hidden, again)
     ]
-    both = float((leave[0] & leave[1]).sum() / max(leave[0].sum(), 1))
+    joint = float((leave[0] & leave[1]).sum() / max(leave[0].sum(), 1))
     where = f"of the best {SUPPORTED_SHARE:.0%} that leave it"
     yield bar(f"{what}, share {where} when hidden", float(leave[0].mean()))
     yield bar(f"{what}, share {where} when refitted", float(leave[1].mean()))
-    yield bar(f"{what}, share {where} when hidden that do when refitted", both)
+    yield bar(f"{what}, share {where} when hidden that do when refitted", joint)
     for family in known:
         top = np.flatnonzero((first <= FIRST) & outside[family])
         gene = top[np.argmax((base - hidden[family])[top])]
@@ -140,16 +138,22 @@ def _agreement(one: np.ndarray, other: np.ndarray) -> float:
     return float(spearmanr(one, other).statistic)
 
 
-def _fall(
-    task: TargetTask, members: Sequence[Member], refitted: Sequence[Member], repeat: int
-) -> np.ndarray:
-    """Give the fall of every score by one network a fold, shape ``(n,)``."""
-    before, after = (
-        out_of_fold(task, [m for m in found if m.unit.repeat == repeat])
-        for found in (members, refitted)
-    )
-    fall: np.ndarray = before - after
-    return fall
+def _falls_of(
+    task: TargetTask,
+    members: Sequence[Member],
+    known: dict[str, np.ndarray],
+    refitted: dict[str, list[Member]],
+    repeat: int,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Give the falls of all scores by one network a fold: when hidden, and when refitted."""
+
+    def of(found: Sequence[Member]) -> list[Member]:
+        return [m for m in found if m.unit.repeat == repeat]
+
+    base = out_of_fold(task, of(members))
+    hidden = scores_without(task, of(members), known)
+    again = {f: base - out_of_fold(task, of(found)) for f, found in refitted.items()}
+    return {f: base - scores for f, scores in hidden.items()}, again
 
 
 def _leaves(scores: np.ndarray, first: np.ndarray, outside: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ Source: Sundararajan, Taly & Yan 2017 (integrated gradients).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,7 +29,7 @@ import scipy.sparse as sp
 from aimwell.errors import TaskError
 from aimwell.explain.baselines import ZERO, Baseline, baseline_inputs, network_inputs
 from aimwell.explain.gates import find_gates, no_gates
-from aimwell.explain.preconditions import is_exact
+from aimwell.explain.preconditions import is_polynomial
 from aimwell.explain.products import dots
 from aimwell.explain.reach import Arcs, Entry, Reach, Reaches, distinct
 from aimwell.models.member import Member
@@ -37,6 +37,8 @@ from aimwell.models.task import TargetTask
 
 #: Powers of the path variable that a sum over steps is taken with.
 POWERS = 4
+#: How layer 2 reads a gene: as itself, over an edge, through a set.
+OWN, DIRECT, SETS = "own", "direct", "sets"
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class SharedPath:
         reaches: Reaches | None = None,
         genes: np.ndarray | None = None,
     ) -> None:
-        _check(task, members)
+        _check(members)
         self.reaches = reaches or Reaches(task.wiring)
         self.alphas = (np.arange(steps) + 0.5) / steps
         inputs = network_inputs(task, members[0])
@@ -153,6 +155,14 @@ class SharedPath:
             for p, x in self.terms.items()
         }  # (n, d (1 + r)): own features and those that arrive through each channel
         self.width = self.net.offset_1.size
+        self.background = r.background
+        #: power → what the background is worth at layer 1, per channel, shape (r, width)
+        self.usual = {
+            p: r.background.sent(x, self.net.back)
+            for p, x in self.terms.items()
+            if r.background is not None
+        }
+        self.hum: dict[int, np.ndarray] = {}
         self.local = np.full(n, -1)
         self.rows = np.zeros((0, POWERS, self.width))
         self.runs = np.zeros((2, 0, self.width), dtype=np.int64)
@@ -172,6 +182,9 @@ class SharedPath:
         for power, seen in self.seen.items():
             for hops, part in enumerate(self.columns):
                 polynomial[power + hops] += seen[new, part] @ self.net.back[part]
+        for power, usual in self.usual.items():
+            assert self.background is not None
+            polynomial[power] += self.background.row[:, new].T @ usual
         gates = find_gates(polynomial, self.alphas)
         unit = np.arange(self.width)
         runs = np.stack([gates.first, gates.last]) * np.int64(self.width) + unit
@@ -258,13 +271,17 @@ class _OneTarget:
         m = len(reach.genes)
         #: power → what layer 1 sends back to the features it saw, shape (m, d (1 + r))
         self.sent = {p: np.zeros((m, columns)) for p in path.terms}
-        #: edges of layer 2 on the way → credit per column
-        self.credit = {(p, o): np.zeros(columns) for p in path.terms for o in range(3)}
+        #: power, edges of layer 2 on the way and kind of the way → credit per column
+        self.credit: dict[tuple[int, int, str], np.ndarray] = {}
+        #: the same for what the background brings to layer 1, per channel and unit
+        self.usual: dict[tuple[int, int, str], np.ndarray] = {}
         self.constant = 0.0
         self._own()
         products = {e.channel: self._entry(e) for e in reach.entries if e.order == 1}
         back_home = self._back_home(d)
         products |= {e.channel: self._entry(e) for e in reach.entries if e.order == 2}
+        for entry in (e for e in reach.entries if e.order == 0):
+            self._entry(entry)
         genes, features, positions, arcs = self._to_inputs()
         self._layer_2_arcs(products, arcs)
         kept = np.split(features, np.cumsum(path.widths)[:-1], axis=1)
@@ -285,7 +302,7 @@ class _OneTarget:
         for value in (1.0, 0.0):
             inner = np.maximum(self.rows.sum(axis=1) if value else self.rows[:, 0], 0)
             total = net.mix(inner[[place]], net.own_2)
-            for entry in self.reach.entries if value else ():
+            for entry in (e for e in self.reach.entries if value or not e.order):
                 arrived = entry.weight @ inner[entry.genes]
                 total += net.mix(arrived[None], net.through_2[:, entry.channel])
             outer = np.maximum(total[0] * net.gain_2 + net.offset_2, 0)
@@ -305,7 +322,8 @@ class _OneTarget:
         self.own_open = own > 0
         total = net.mix(own, net.own_2)
         for entry in self.reach.entries:
-            coefficients = self._running(entry)  # (steps, 4, width)
+            coefficients = self._running(entry) if entry.order else self._hum(entry)
+            # (steps, 4, width)
             arrived = np.einsum("sk,skh->sh", powers * alphas[:, None] ** entry.order, coefficients)
             total += net.mix(arrived, net.through_2[:, entry.channel])
         arriving: np.ndarray = total * net.gain_2 + net.offset_2
@@ -332,6 +350,16 @@ class _OneTarget:
         changes = table.reshape(POWERS, -1, width)[:, :-1]
         return np.cumsum(changes, axis=1).transpose(1, 0, 2)
 
+    def _hum(self, entry: Entry) -> np.ndarray:
+        """Give the same for the background, whose sum over the genes all targets share."""
+        background, channel = self.path.background, entry.channel
+        assert background is not None
+        if channel not in self.path.hum:
+            shared = replace(entry, weight=background.column[channel])
+            self.path.hum[channel] = self._running(shared)
+        found: np.ndarray = background.row[channel, self.reach.target] * self.path.hum[channel]
+        return found
+
     def _sums_of_way_back(self) -> None:
         """Sum what comes back through layer 2 over the steps, with every power that is needed."""
         net, alphas = self.net, self.path.alphas
@@ -350,13 +378,15 @@ class _OneTarget:
         slope += self.own_open * net.head_1
         sums = np.zeros((POWERS, self.width))  # the power below 0 is never read: no edge to credit
         sums[1:] = self.powers[:, :3].T @ slope
-        self._send(np.array([place]), np.ones(1), sums[None], 0)
+        self._send(np.array([place]), np.ones(1), sums[None], 0, OWN)
 
     def _entry(self, entry: Entry) -> np.ndarray:
         """Send back through one channel; return the worth of every arriving message per weight."""
         net = self.net
         turned = net.through_2[:, entry.channel].transpose(0, 2, 1)
-        chosen = self.running[entry.order - 1 : entry.order - 1 + POWERS]  # (4, steps + 1, width)
+        # no edge leads to the background, so the power below 0 is never read there
+        chosen = np.take(self.running, np.arange(POWERS) + entry.order - 1, axis=0, mode="clip")
+        # (4, steps + 1, width)
         turned_back = net.mix(chosen.reshape(-1, self.width), turned).reshape(chosen.shape)
         by_step = np.ascontiguousarray(turned_back.transpose(1, 2, 0))
         table: np.ndarray = by_step.reshape(-1, POWERS)  # a row per step and unit, as in ``runs``
@@ -370,7 +400,8 @@ class _OneTarget:
             more = table[gates.second_last[row] * self.width + unit]
             more = more - table[gates.second_first[row] * self.width + unit]
             sums[within, unit] += more
-        return self._send(entry.genes, entry.weight, sums.transpose(0, 2, 1), entry.order)
+        way = DIRECT if entry.channel < self.path.reaches.n_direct else SETS
+        return self._send(entry.genes, entry.weight, sums.transpose(0, 2, 1), entry.order, way)
 
     def _twice_in(self, entry: Entry) -> tuple[np.ndarray, np.ndarray]:
         """Second runs of an entry's genes: rows of their table, and places in the entry."""
@@ -382,7 +413,7 @@ class _OneTarget:
         return row[kept], within[kept]
 
     def _send(
-        self, genes: np.ndarray, weight: np.ndarray, sums: np.ndarray, order: int
+        self, genes: np.ndarray, weight: np.ndarray, sums: np.ndarray, order: int, way: str
     ) -> np.ndarray:
         """Turn sums over steps, shape ``(m_c, 4, width)``, into what the features are worth."""
         path, at = self.path, self.reach.genes[genes]
@@ -395,9 +426,14 @@ class _OneTarget:
                     np.matmul(sums[:, power + hops], self.net.back[part].T, out=sent[:, part])
             valued = sent * seen[at]
             worth += valued.sum(axis=1)
-            self.credit[power, order] += weight @ valued
+            _add(self.credit, (power, order, way), weight @ valued)
             sent *= weight[:, None]
             self.sent[power][genes] += sent
+        for power, usual in path.usual.items():
+            assert path.background is not None
+            row = path.background.row[:, at]
+            worth += ((row.T @ usual) * sums[:, power]).sum(axis=1)
+            _add(self.usual, (power, order, way), (row * weight) @ sums[:, power])
         return worth
 
     def _to_inputs(
@@ -426,10 +462,20 @@ class _OneTarget:
                 if len(reach.outer_sets):
                     features += (reach.into.matrix.T @ at_sets)[genes]
                 features[np.searchsorted(genes, reach.genes)] += sent[:, own]
+                features += self._to_background(genes)
                 features[np.searchsorted(genes, reach.target)] += self.net.skip
                 features *= term[genes]
         arcs = [values * cut.weight for values, cut in zip(arcs, cuts, strict=True)]
         return genes, features, tuple(cut.position for cut in cuts), arcs
+
+    def _to_background(self, genes: np.ndarray) -> np.ndarray | float:
+        """What layer 1 sends back to the features of all genes through the background."""
+        back = self.path.background
+        if back is None:
+            return 0.0
+        total = np.sum([sums for (p, *_), sums in self.usual.items() if p == 1], axis=0)
+        found: np.ndarray = back.column[:, genes].T @ back.returned(total, self.net.back)
+        return found
 
     def _layer_2_arcs(self, products: dict[int, np.ndarray], arcs: list[np.ndarray]) -> None:
         """Add what the arcs of layer 2 are worth; they are among those of layer 1."""
@@ -437,7 +483,7 @@ class _OneTarget:
         m, k = len(reach.genes), len(reach.sets)
         member = np.searchsorted(reach.genes, reach.own_into.source)
         into_row = _rows_within(reach.into, np.searchsorted(reach.outer_sets, reach.sets))
-        for entry in reach.entries:
+        for entry in (e for e in reach.entries if e.order):
             product = products[entry.channel]
             if entry.order == 1:
                 row = entry.channel * m + reach.place
@@ -478,34 +524,46 @@ class _OneTarget:
         path = self.path
         d = sum(path.widths)
         own, direct, sets = np.zeros((3, d))
-        for (power, order), credit in self.credit.items():
+        for (power, order, way), credit in self.credit.items():
             for hops, part in enumerate(path.columns):
                 # a message with a feature that moves along the path has one factor more
                 whole = (power + hops + order) * credit[part].reshape(-1, d).sum(axis=0)
-                if order == 2 or hops == 2:
+                if way == SETS or hops == 2:
                     sets += whole
-                elif order == 0 and hops == 0:
+                elif way == OWN and hops == 0:
                     own += whole
                 else:
                     direct += whole
+        for (power, order, way), sums in self.usual.items():
+            assert path.background is not None
+            totals = path.background.column @ path.terms[power]
+            credit = (power + order) * totals * path.background.returned(sums, self.net.back)
+            near = 0 if way == SETS else path.reaches.n_direct
+            direct += credit[:near].sum(axis=0)
+            sets += credit[near:].sum(axis=0)
         if 1 in path.terms:
             own += path.terms[1][self.reach.target] * self.net.skip
         return Routes(own + back_home, direct - back_home, sets, self.constant)
 
 
-def _check(task: TargetTask, members: Sequence[Member]) -> None:
+def _check(members: Sequence[Member]) -> None:
     folds = {m.unit.fold for m in members}
     if len(folds) != 1:
         raise TaskError(
             f"one path needs networks of one fold, {len(folds)} folds were given: networks of "
             "different folds see different known targets"
         )
-    if not is_exact(task, members):
+    if not is_polynomial(members):
         raise TaskError(
-            "the shared path needs two layers of fixed weights, linear encoders and no degree "
-            "correction; other networks are explained by Captum (CaptumPath, which TargetExplainer "
-            "takes itself)"
+            "the shared path needs two layers of fixed weights and linear encoders; networks of "
+            "another kind are explained by Captum (CaptumPath, which TargetExplainer takes itself)"
         )
+
+
+def _add(
+    to: dict[tuple[int, int, str], np.ndarray], key: tuple[int, int, str], values: np.ndarray
+) -> None:
+    to[key] = to[key] + values if key in to else values
 
 
 def _encoders(parameters: dict[str, np.ndarray]) -> int:

@@ -75,6 +75,11 @@ class DevicePath:
         device: str = "cpu",
         dtype: torch.dtype = torch.float64,
     ) -> None:
+        if task.wiring.degree_corrected:
+            raise TaskError(
+                "on a device only networks without degree correction are explained, since every "
+                "gene adds to what it takes out; use SharedPath or TargetExplainer"
+            )
         path = SharedPath(task, members, steps=steps, baseline=baseline, reaches=reaches)
         self.device, self.dtype = torch.device(device), dtype
         self.n, self.steps, self.width = len(task.genes), steps, path.width

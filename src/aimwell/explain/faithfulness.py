@@ -67,7 +67,8 @@ class Trial:
             n_edges: Its edges.
             seed_agreement, baseline_agreement: As measured by the caller.
         """
-        size = len(reach.direct.source) + len(reach.into.source)
+        near = reach.near or reach
+        size = len(near.direct.source) + len(near.into.source)
         sparsity = 1 - n_edges / size if size else float("nan")
         bare = Faithfulness(
             sparsity=sparsity, seed_agreement=seed_agreement, baseline_agreement=baseline_agreement
@@ -90,7 +91,7 @@ class Trial:
 
         alone = share(self._keep(nodes[:1], others=False))
         deletion, insertion = {}, {}
-        for kind, variants in self._variants(reach, nodes).items():
+        for kind, variants in self._variants(near, nodes).items():
             deleted = [
                 [share(self._keep(v[1 : k + 1], others=True)) for k in sizes[1:]] for v in variants
             ]

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from aimwell.explain.attribution import Wide, beside
+from aimwell.explain.background import Background
 from aimwell.explain.baselines import network_inputs
-from aimwell.explain.preconditions import is_exact
+from aimwell.explain.preconditions import is_polynomial
 from aimwell.explain.reach import Reach, distinct
 from aimwell.explain.receptive_field import receptive_field
 from aimwell.models.member import Member
@@ -41,7 +42,7 @@ def perturbed_score(
 
     Weights are those of the whole graph: nothing is normalised anew.
     """
-    if is_exact(task, members):
+    if is_polynomial(members):
         return _Wired(task, members, reach).score
     return _by_network(task, members, reach)
 
@@ -62,7 +63,8 @@ class _Wired:
         self.own_sets = np.searchsorted(reach.outer_sets, reach.sets)
         self.own_into = self.into[self.own_sets][:, self.inner]  # (k, m)
         self.own_out = reach.own_out.matrix[:, reach.sets].toarray()  # (r_s, k)
-        self.direct_entries = [e for e in reach.entries if e.order == 1]
+        self.background = Background(task.wiring) if task.wiring.degree_corrected else None
+        self.direct_entries = [e for e in reach.entries if e.order < 2]
         self.set_entries = [e for e in reach.entries if e.order == 2]
         self.first_set = len(members[0].parameters["through.0"]) - self.own_out.shape[0]
 
@@ -102,8 +104,12 @@ class _Wired:
             there = np.arange(m)
         arriving = [beside(a @ states, len(there)) for a, states in ((direct, x), (out, in_sets))]
         seen = [x[self.inner[there]], *(a * kept[there, None] for a in arriving)]
+        total = np.hstack(seen) @ net.back + net.offset_1
+        if self.background is not None and m == self.n:
+            row = self.background.row[:, there] * kept[there]
+            total += row.T @ self.background.sent(x, net.back)
         inner = np.zeros((m, len(net.offset_1)))
-        inner[there] = np.maximum(np.hstack(seen) @ net.back + net.offset_1, 0)
+        inner[there] = np.maximum(total, 0)
         return inner
 
 

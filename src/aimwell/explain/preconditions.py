@@ -39,15 +39,6 @@ def is_polynomial(members: Sequence[Member]) -> bool:
     return True
 
 
-def is_exact(task: TargetTask, members: Sequence[Member]) -> bool:
-    """Whether the shared path explains these networks on this graph.
-
-    It follows edges, and a graph with degree correction sends a background beside them to which
-    every gene adds: Captum explains it then, on the whole graph.
-    """
-    return not task.wiring.degree_corrected and is_polynomial(members)
-
-
 def check_layers(task: TargetTask, member: Member) -> None:
     """Refuse a network that this version does not know how to run.
 

@@ -4,12 +4,13 @@ Nothing here depends on a network, so one target is cut out once for all network
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
+from aimwell.explain.background import Background
 from aimwell.models.propagate import SparseOperator
 from aimwell.models.wiring import Wiring
 
@@ -76,7 +77,7 @@ class Entry:
 
     Attributes:
         channel: Number of the channel among all.
-        order: Edges on the way: 1 for a direct channel, 2 through sets.
+        order: Edges on the way: 1 for a direct channel, 2 through sets, 0 for the background.
         genes: Places in ``Reach.genes``.
         weight: Of every gene, shape of ``genes``.
     """
@@ -102,6 +103,7 @@ class Reach:
         direct: Arcs of layer 1: rows are channel by channel the ``genes``.
         out, into: The same through sets; the rows of ``into`` are ``outer_sets``.
         outer_sets: Sets of any of the ``genes``.
+        near: The same without a background, to which every gene adds; None where there is none.
     """
 
     target: int
@@ -116,6 +118,7 @@ class Reach:
     out: Arcs
     into: Arcs
     outer_sets: np.ndarray
+    near: "Reach | None" = None
 
 
 class Reaches:
@@ -126,6 +129,7 @@ class Reaches:
         self.n_direct = wiring.n_direct
         self.n_set = len(wiring.channels) - wiring.n_direct
         self.direct, self.into, self.out = (Plain(o) for o in wiring.operators)
+        self.background = Background(wiring) if wiring.degree_corrected else None
 
     def of(self, target: int) -> Reach:
         """Cut out what is read for the gene at position ``target``."""
@@ -138,7 +142,7 @@ class Reaches:
         inner_direct = self.direct.rows(self._rows(genes, self.n_direct))
         inner_out = self.out.rows(self._rows(genes, self.n_set))
         outer = distinct(self.out.shape[1], inner_out.source)
-        return Reach(
+        found = Reach(
             target=target,
             genes=genes,
             place=int(np.searchsorted(genes, target)),
@@ -152,6 +156,36 @@ class Reaches:
             into=self.into.rows(outer),
             outer_sets=outer,
         )
+        heard = self.background is not None and self.background.row[:, target].any()
+        return self._with_background(found) if heard else found
+
+    def _with_background(self, near: Reach) -> Reach:
+        """Read every gene, as a target does that hears the background; arcs are cut out once."""
+        assert self.background is not None
+        genes, direct, out, into, outer = self._whole
+        entries = [replace(e, genes=near.genes[e.genes]) for e in near.entries]
+        for channel in np.flatnonzero(self.background.row[:, near.target]):
+            weight = self.background.of(int(channel), near.target)
+            entries.append(Entry(int(channel), 0, genes, weight))
+        return replace(
+            near,
+            genes=genes,
+            place=near.target,
+            entries=tuple(entries),
+            direct=direct,
+            out=out,
+            into=into,
+            outer_sets=outer,
+            near=near,
+        )
+
+    @cached_property
+    def _whole(self) -> tuple[np.ndarray, Arcs, Arcs, Arcs, np.ndarray]:
+        genes = np.arange(self.n)
+        direct = self.direct.rows(self._rows(genes, self.n_direct))
+        out = self.out.rows(self._rows(genes, self.n_set))
+        outer = distinct(self.out.shape[1], out.source)
+        return genes, direct, out, self.into.rows(outer), outer
 
     def _entries(
         self, genes: np.ndarray, direct: Arcs, out: Arcs, into: Arcs, sets: np.ndarray

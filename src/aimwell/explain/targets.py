@@ -15,7 +15,7 @@ from aimwell.explain.baselines import BASELINES, Baseline
 from aimwell.explain.captum_path import CaptumPath
 from aimwell.explain.explanation import Explanation, Faithfulness, Subgraph
 from aimwell.explain.faithfulness import Trial
-from aimwell.explain.preconditions import check_finite, check_layers, is_exact
+from aimwell.explain.preconditions import check_finite, check_layers, is_polynomial
 from aimwell.explain.reach import Reach, Reaches, distinct
 from aimwell.explain.shares import score_shares
 from aimwell.explain.subgraph import Prizes, distinct_subgraphs
@@ -133,7 +133,7 @@ class TargetExplainer:
 
     def _path(self, members: Sequence[Member], baseline: Baseline) -> Path:
         steps = self.settings.steps
-        if is_exact(self.task, members):
+        if is_polynomial(members):
             return SharedPath(
                 self.task, members, steps=steps, baseline=baseline, reaches=self.reaches
             )

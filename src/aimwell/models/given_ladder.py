@@ -20,12 +20,13 @@ from aimwell.models.task import TargetTask
 
 REGRESSION: Final = "regression: evidence, degree, neighbour labels"
 BOOSTING: Final = "boosting: the same and what arrives of the evidence"
+#: Rungs that know neither edges nor degrees.
+ALONE: Final = ("regression: evidence", "MLP: evidence")
 GIVEN_LADDER: Final = (
     "degree",
     "study intensity",
     "random walk",
-    "regression: evidence",
-    "MLP: evidence",
+    *ALONE,
     REGRESSION,
     "boosting: evidence, degree, neighbour labels",
     BOOSTING,
@@ -53,40 +54,62 @@ def given_ladder(task: TargetTask, layer: FirstLayer, fold: int) -> pd.DataFrame
     Raises:
         TaskError: The task gives no negatives.
     """
-    if task.negatives is None:
-        raise TaskError("this ladder needs given negatives; use the ladder of unlabelled genes")
-    outside = task.folds != fold
-    positive, negative = ((task.labels == 1) & outside), (task.negatives & outside)
-    training = np.flatnonzero(positive | negative)
-    truth = positive[training]
+    positive, negative = _sides(task, fold)
     near = np.hstack([neighbour_labels(task, side.astype(float)) for side in (positive, negative)])
-    own = layer.inputs.numpy()
-    evidence = own[:, : -task.blocks[-1].values.shape[1]]
     degree = task.blocks[-1].values
-    both = np.hstack([own, near])
+    both = np.hstack([layer.inputs.numpy(), near])
     all_of_it = np.hstack([layer.arrived.numpy(), near])
+    alone = evidence_alone(task, layer, fold)
 
     def learned(model: object, columns: np.ndarray) -> np.ndarray:
-        pipe = make_pipeline(StandardScaler(), model)
-        with warnings.catch_warnings():
-            # a fixed number of rounds is the recipe, not a failure
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            pipe.fit(columns[training], truth)
-        chance = np.clip(pipe.predict_proba(columns)[:, 1], 1e-9, 1 - 1e-9)
-        return np.asarray(np.log(chance / (1 - chance)))
+        return _learned(model, columns, positive, negative)
 
     walk = random_walk(walk_matrix(task), positive.astype(float))
     scores = (
         degree[:, 0].astype(float),
         learned(_regression(), _studied(task)),
         walk,
-        learned(_regression(), evidence),
-        learned(_perceptron(), evidence),
+        *(alone[name].to_numpy() for name in ALONE),
         learned(_regression(), both),
         learned(_boosting(0.3), both),
         np.mean([learned(_boosting(0.1, draw), all_of_it) for draw in range(DRAWS)], axis=0),
     )
     return pd.DataFrame(dict(zip(GIVEN_LADDER, scores, strict=True)), index=task.genes)
+
+
+def evidence_alone(task: TargetTask, layer: FirstLayer, fold: int) -> pd.DataFrame:
+    """Score every gene by its own evidence, without an edge or a degree; as ``given_ladder``.
+
+    Returns:
+        One column per name in ``ALONE``.
+    """
+    sides = _sides(task, fold)
+    evidence = layer.inputs.numpy()[:, : -task.blocks[-1].values.shape[1]]
+    models = (_regression(), _perceptron())
+    scores = {n: _learned(m, evidence, *sides) for n, m in zip(ALONE, models, strict=True)}
+    return pd.DataFrame(scores, index=task.genes)
+
+
+def _sides(task: TargetTask, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """True for the known targets, and for the negatives, outside one fold."""
+    if task.negatives is None:
+        raise TaskError("this ladder needs given negatives; use the ladder of unlabelled genes")
+    outside = task.folds != fold
+    return (task.labels == 1) & outside, task.negatives & outside
+
+
+def _learned(
+    model: object, columns: np.ndarray, positive: np.ndarray, negative: np.ndarray
+) -> np.ndarray:
+    """Learn from the genes of two sides; log-odds of all genes, shape ``(n,)``."""
+    training = np.flatnonzero(positive | negative)
+    pipe = make_pipeline(StandardScaler(), model)
+    with warnings.catch_warnings():
+        # a fixed number of rounds is the recipe, not a failure
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        pipe.fit(columns[training], positive[training])
+    chance = np.clip(pipe.predict_proba(columns)[:, 1], 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(chance / (1 - chance)))
 
 
 def _studied(task: TargetTask) -> np.ndarray:
