@@ -78,11 +78,30 @@ def test_the_folds_are_written_and_can_be_given_back(cohort, tmp_path):
     assert explain_run(again.folder, ["TP53"], jobs=1)
 
 
+def test_degree_correction_makes_another_run_which_is_explained_in_full(cohort, tmp_path):
+    plain = run(config_of(cohort, tmp_path / "run")).targets().set_index("hgnc_id")["score"]
+    result = run(config_of(cohort, tmp_path / "run", degree_correction=True))
+    assert not result.reused
+    score = result.targets().set_index("hgnc_id")["score"]
+    assert (score - plain.reindex(score.index)).abs().max() > 0.1
+    error = next(
+        check["value"]
+        for check in result.checks()["checks"]
+        if check["name"] == "completeness_of_attributions"
+    )
+    assert error < 0.1
+    (one,) = explain_run(result.folder, [str(result.targets()["symbol"].iloc[40])], jobs=1)
+    # the ways of messages are known, so it was not Captum that was asked
+    assert "interactions" not in one.shares
+
+
 def test_settings_that_contradict_each_other_are_refused(cohort, tmp_path):
     with pytest.raises(ConfigError, match=r"known_targets.sources is empty; .*objective = 'none'"):
         config_of(cohort, tmp_path, known=False)
     with pytest.raises(ConfigError, match="need each other"):
         config_of(cohort, tmp_path, folds_by="given")
+    with pytest.raises(ConfigError, match="learns the weights; leave one of them out"):
+        config_of(cohort, tmp_path, convolution="attention", degree_correction=True)
     with pytest.raises(ConfigError, match="orders known targets"):
         config_of(cohort, tmp_path, objective="none", folds_by="study")
     with pytest.raises(ConfigError, match="'supervised'"):

@@ -12,6 +12,7 @@ from aimwell.bench.repeats import shuffle_table
 from aimwell.bench.viewer import viewer_bars
 from aimwell.config import RunConfig, read_config
 from aimwell.errors import ConfigError
+from aimwell.models.accuracy import rank_correlation
 from aimwell.pipeline.explain import EVERY_GENE
 from aimwell.pipeline.keys import input_names
 from aimwell.pipeline.run import RunResult, run
@@ -38,6 +39,7 @@ def measure(data: str) -> Iterator[Bar]:
         yield from viewer_bars(folder / "coad")
         yield from _every_gene(folder / "coad")
         yield _repeat(read_config(EXAMPLE, data=data), done, folder)
+        yield from _corrected(read_config(EXAMPLE, data=data), done, folder)
 
 
 def _every_gene(folder: Path) -> Iterator[Bar]:
@@ -71,6 +73,30 @@ def _result(done: RunResult) -> Iterator[Bar]:
     for check in checks["checks"]:
         if check["name"] == "completeness_of_attributions":
             yield bar("coad: completeness error, median", check["value"], "of spread", "<= 0.01")
+
+
+def _corrected(config: RunConfig, first: RunResult, folder: Path) -> Iterator[Bar]:
+    """Say what degree correction gives and what it takes, beside the run without it."""
+    settings = dataclasses.replace(config.run, output=str(folder / "corrected"))
+    model = dataclasses.replace(config.model, degree_correction=True)
+    bare = dataclasses.replace(config.explain, top=0)
+    second = run(dataclasses.replace(config, run=settings, model=model, explain=bare))
+    for what, done in (("coad", first), ("coad, degree-corrected", second)):
+        checks = done.checks()
+        ladder = pd.DataFrame(checks["ladder"]).set_index("index")
+        for metric in ("average_precision", "auroc", "recall_at_100"):
+            yield bar(f"{what}: {metric} of the network", float(ladder[metric]["network"]))
+        kept_out = pd.DataFrame(checks["independent"])
+        columns = ["hgnc_id", "score", "degree", "is_known"]
+        table = pd.read_csv(done.folder / "targets.tsv", sep="\t", usecols=columns).set_index(
+            "hgnc_id"
+        )
+        if len(kept_out):
+            yield bar(f"{what}: median rank of check targets", float(kept_out["rank"].median()))
+            table = table.drop(index=kept_out["gene"], errors="ignore")
+        free = table[~table["is_known"]]
+        rho = rank_correlation(free["score"].to_numpy(), free["degree"].to_numpy(float))
+        yield bar(f"{what}: rank correlation of score and degree, unlabelled", rho, "", "<= 0.5")
 
 
 def _repeat(config: RunConfig, first: RunResult, folder: Path) -> Bar:

@@ -18,7 +18,7 @@ def strength_around(task: TargetTask) -> Tensor | None:
 
     Every column of strength of every layer is sent along every direct channel, standardised over
     the genes, and averaged; the average is standardised again. No label and nothing of the gene's
-    own evidence enters.
+    own evidence enters; with degree correction, next to nothing: its part in what is expected.
 
     Args:
         task: Its blocks and its wiring.

@@ -172,6 +172,11 @@ def _without_degree(task: TargetTask, scores: np.ndarray) -> list[Check]:
         "{} that is lost when what degree and annotation explain is taken out of the score "
         "({:.3f} to {:.3f}); audit.remove_degree adds that ranking to targets.tsv"
     )
+    if not task.wiring.degree_corrected:
+        meaning += (
+            "; model.degree_correction takes it out of the messages instead, before anything is "
+            "learned"
+        )
     return [
         Check(
             f"price_of_removing_degree: {name}",
