@@ -93,7 +93,7 @@ def _corrected(config: RunConfig, first: RunResult, folder: Path) -> Iterator[Ba
         )
         if len(kept_out):
             yield bar(f"{what}: median rank of check targets", float(kept_out["rank"].median()))
-            table = table.drop(index=kept_out["gene"], errors="ignore")
+            table = table[~table.index.isin(kept_out["gene"])]
         free = table[~table["is_known"]]
         rho = rank_correlation(free["score"].to_numpy(), free["degree"].to_numpy(float))
         yield bar(f"{what}: rank correlation of score and degree, unlabelled", rho, "", "<= 0.5")
