@@ -91,6 +91,7 @@ def test_degree_correction_makes_another_run_which_is_explained_in_full(cohort, 
     )
     assert error < 0.1
     (one,) = explain_run(result.folder, [str(result.targets()["symbol"].iloc[40])], jobs=1)
+    assert "expected to send was taken out of every message" in result.page.read_text("utf-8")
     # the ways of messages are known, so it was not Captum that was asked
     assert "interactions" not in one.shares
 

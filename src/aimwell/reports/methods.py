@@ -93,6 +93,11 @@ def _network(report: ReportData) -> str:
         f"{seeds} networks that never saw its label, in standard deviations above the average gene "
         "without a label."
     )
+    if model.get("degree_correction"):
+        text += (
+            " What a graph with the same degrees is expected to send was taken out of every "
+            "message (degree correction; Karrer & Newman 2011)."
+        )
     metrics = report.ranking.metrics
     if not metrics.empty and "average_precision" in metrics:
         best = metrics["average_precision"].astype(float).sort_values(ascending=False)
