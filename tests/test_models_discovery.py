@@ -6,14 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aimwell.errors import TaskError
 from aimwell.knowledge.task_tables import TaskTables
-from aimwell.models.discovery import DISCOVERY, score_discovery
-from aimwell.models.table_task import build_table_task
+from aimwell.models.discovery import DISCOVERY, TRACKS, score_discovery
+from aimwell.models.table_task import NAMING, Further, build_table_task
+from aimwell.models.task import TargetTask
 
 
 @pytest.fixture(scope="module")
 def task():
-    """Sixty targets of which twenty carry no label; a feature and the edges tell them."""
+    """Sixty targets of which twenty carry no label; a feature and the edges tell them.
+
+    Those that carry a label were named early, which says nothing of the other twenty.
+    """
     rng = np.random.default_rng(7)
     names = pd.Index([f"G{i:03d}" for i in range(240)])
     target = np.arange(240) < 60
@@ -31,11 +36,18 @@ def task():
         sources=(),
         steps=(),
     )
-    return build_table_task(tables, 0)
+    named = pd.DataFrame({"year": 2000.0 - 10 * (labels == 1) + rng.normal(size=240)}, names)
+    task = build_table_task(tables, 0, full=True, further=Further(named=named))
+    assert [b.name for b in task.blocks] == ["X", NAMING, "graph"]
+    return task
+
+
+def scored(task: TargetTask) -> dict[int, pd.DataFrame]:
+    return score_discovery(dict.fromkeys(TRACKS, task), seeds=1)
 
 
 def test_targets_without_a_label_are_found(task):
-    scores = score_discovery({"full": task, "lean": task}, seeds=1)
+    scores = scored(task)
     free = np.asarray(task.folds < 0)
     for table in scores.values():
         ranked = table.loc[free, DISCOVERY].rank(pct=True)
@@ -48,5 +60,26 @@ def test_no_score_of_a_fold_depends_on_the_labels_in_it(task):
     labels, negatives = task.labels.copy(), task.negatives.copy()
     labels[held], negatives[held] = 1 - labels[held], ~negatives[held]
     other = replace(task, labels=labels, negatives=negatives)
-    one, two = (score_discovery({"full": t, "lean": t}, seeds=1)[0] for t in (task, other))
+    one, two = (scored(t)[0] for t in (task, other))
     assert np.allclose(one.to_numpy(), two.to_numpy(), atol=1e-6)
+
+
+def test_when_a_gene_was_named_is_learned_and_then_taken_out(task):
+    """All 240 genes are scored as if named in one year: the block at prediction says nothing."""
+    from aimwell.models.discovery import _Track
+
+    track = _Track.of(task)
+    naming = [b.name for b in task.blocks].index(NAMING)
+    assert np.ptp(task.blocks[naming].values) > 1
+    assert not track.without.blocks[naming].values.any()
+    assert not np.allclose(track.layer.arrived, track.layer_without.arrived)
+    free = np.flatnonzero(task.folds < 0)
+    early = scored(task)[0][DISCOVERY].to_numpy()[free]
+    year = task.blocks[naming].values[free, 0]
+    hidden = np.arange(len(free)) >= 20  # genes that are no targets
+    assert abs(np.corrcoef(early[hidden], year[hidden])[0, 1]) < 0.3
+
+
+def test_a_track_that_is_missing_is_named(task):
+    with pytest.raises(TaskError, match="every"):
+        score_discovery({"lean": task, "full": task}, seeds=1)

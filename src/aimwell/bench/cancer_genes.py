@@ -5,8 +5,8 @@ Settings were chosen on repetition 0; repetitions 1 and later are what is report
 
 import resource
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from aimwell.bench.bars import Bar, BenchOptions, bar
-from aimwell.bench.companion_graph import MESSAGES, companion_graph
+from aimwell.bench.companion_cohorts import measured_features
+from aimwell.bench.companion_graph import MESSAGES, PROCESSES, UNCOUNTED, companion_graph, naming
 from aimwell.errors import ConfigError
-from aimwell.knowledge.graph import TargetGraph
+from aimwell.knowledge.graph import GENE, TargetGraph
 from aimwell.knowledge.store import read_graph
 from aimwell.knowledge.task_tables import TaskTables, read_task_tables
 from aimwell.models.accuracy import accuracy, matched_auroc, paired_interval, standard_scores
@@ -25,7 +26,7 @@ from aimwell.models.first_layer import FirstLayer, first_layer
 from aimwell.models.given_ladder import BOOSTING, REGRESSION, given_ladder
 from aimwell.models.member import Unit
 from aimwell.models.supervised import Recipe, fit_supervised, training_rows
-from aimwell.models.table_task import build_table_task, relation_counts
+from aimwell.models.table_task import Further, build_table_task, relation_counts
 from aimwell.models.task import TargetTask
 from aimwell.pipeline.workers import one_thread
 from aimwell.provenance import write_atomically
@@ -80,54 +81,99 @@ def measure(data: str, options: BenchOptions | None = None) -> Iterator[Bar]:
     if not (options.task or data):
         raise ConfigError(f"this benchmark needs --task DIR, or --data DIR with '{TASK}' below it")
     tables = read_task_tables(Path(options.task) if options.task else Path(data) / TASK)
-    companion = _companion(data, options.graph)
-    messages = () if options.graph else MESSAGES
+    beside = Beside.of(data, options.graph)
     recipe = Recipe(unlabelled_weight=options.unlabelled)
     repetitions = options.folds or range(1, len(tables.folds.columns))
-    counts = relation_counts(tables, companion)
+    counts = relation_counts(tables, beside.graph, beside.further.uncounted)
     if options.grouped:
-        yield from _grouped(tables, companion, messages, options, counts)
+        yield from _grouped(tables, beside, options, counts)
         return
     written: list[pd.DataFrame] = []
-    for track in ("lean", "full") if companion else ("lean",):
+    for track in ("lean", "full") if beside.graph else ("lean",):
         runs = []
         for repetition in repetitions:
-            task = build_table_task(
-                tables, repetition, companion, messages=messages, full=track == "full"
-            )
+            task = beside.task(tables, repetition, full=track == "full")
             with one_thread():
                 runs.append(score_task(task, track, options.seeds or SEEDS, recipe))
             written.append(_predictions(runs[-1], track, repetition))
             if options.output:
                 _write(pd.concat(written), Path(options.output) / "predictions.tsv")
         yield from track_bars(track, runs, counts, _drivers(data, tables))
-    if companion:
-        yield from _discovery(tables, companion, messages, options, counts, _drivers(data, tables))
+    if beside.graph:
+        yield from _discovery(tables, beside, options, counts, _drivers(data, tables))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     yield bar("cancer genes: peak memory, ladder and metrics included", peak, "GB", "< 1.5")
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside the published tables.
+
+    Attributes:
+        graph: Further relations, or none.
+        messages: Those that messages travel along in both tracks; empty takes all that are fit.
+        processes: Further ones that only the recipe for discovery takes.
+        further: More features, and what study intensity is.
+    """
+
+    graph: TargetGraph | None
+    messages: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    further: Further = field(default_factory=Further)
+
+    @staticmethod
+    def of(data: str, graph: str) -> "Beside":
+        """Read a graph folder, or everything from the public databases and cohorts."""
+        if graph == NO_GRAPH or not (graph or data):
+            return Beside(None)
+        if graph:
+            return Beside(read_graph(Path(graph)))
+        folder = Path(data)
+        further = Further(measured_features(folder), naming(folder), UNCOUNTED)
+        return Beside(companion_graph(folder), MESSAGES, (PROCESSES,), further)
+
+    def task(self, tables: TaskTables, repetition: int, *, full: bool = False) -> TargetTask:
+        """Give the task of a track."""
+        return build_table_task(
+            tables,
+            repetition,
+            self.graph,
+            messages=self.messages,
+            full=full,
+            further=self.further,
+        )
+
+    def for_discovery(self, tables: TaskTables, repetition: int) -> dict[str, TargetTask]:
+        """Give the tasks of the recipe for discovery: published features, more relations."""
+        messages = (*self.messages, *self.processes) if self.messages else ()
+        known = self.graph.relations.values() if self.graph else ()
+        every = tuple(r.name for r in known if r.source_type == GENE)
+        wanted = {"lean": (messages, False), "full": (messages, True), "every": (every, False)}
+        further = replace(self.further, measured=None)
+        return {
+            track: build_table_task(
+                tables, repetition, self.graph, messages=names, full=full, further=further
+            )
+            for track, (names, full) in wanted.items()
+        }
+
+
 def _grouped(
-    tables: TaskTables,
-    companion: TargetGraph | None,
-    messages: Sequence[str],
-    options: BenchOptions,
-    counts: pd.DataFrame,
+    tables: TaskTables, beside: Beside, options: BenchOptions, counts: pd.DataFrame
 ) -> Iterator[Bar]:
     """Measure on folds of whole families; a repetition is another draw of them."""
     from aimwell.bench.grouped_folds import grouped_bars
 
-    if companion is None:
+    if beside.graph is None:
         raise ConfigError("families and complexes come from a graph; leave out --graph none")
     for repetition in options.folds or (1,):
-        task = build_table_task(tables, repetition, companion, messages=messages)
-        yield from grouped_bars(task, companion, counts, options.seeds or SEEDS, repetition)
+        task = beside.task(tables, repetition)
+        yield from grouped_bars(task, beside.graph, counts, options.seeds or SEEDS, repetition)
 
 
 def _discovery(
     tables: TaskTables,
-    companion: TargetGraph,
-    messages: Sequence[str],
+    beside: Beside,
     options: BenchOptions,
     counts: pd.DataFrame,
     drivers: pd.Index,
@@ -135,12 +181,7 @@ def _discovery(
     """Hold the one recipe for discovery against its limits."""
     runs = []
     for repetition in options.folds or range(1, len(tables.folds.columns)):
-        tasks = {
-            track: build_table_task(
-                tables, repetition, companion, messages=messages, full=track == "full"
-            )
-            for track in ("full", "lean")
-        }
+        tasks = beside.for_discovery(tables, repetition)
         with one_thread():
             scores = score_discovery(tasks, options.seeds or SEEDS)
         runs.append(Scored(tasks["full"], scores, 0.0))
@@ -266,12 +307,6 @@ def fold_metrics(runs: list[Scored], counts: pd.DataFrame, drivers: pd.Index) ->
                     )
                 rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _companion(data: str, graph: str) -> TargetGraph | None:
-    if graph == NO_GRAPH or not (graph or data):
-        return None
-    return read_graph(Path(graph)) if graph else companion_graph(Path(data))
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

@@ -1,11 +1,14 @@
 """The graph beside the published tables of a benchmark: public databases, one by one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
+from aimwell.bench.companion_cohorts import FILES, TOGETHER, with_together
 from aimwell.config import config_from
 from aimwell.errors import ConfigError
 from aimwell.knowledge.build import build_graph
@@ -55,31 +58,98 @@ DATABASES: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("corum", "pathways/CORUM_coreComplexes.txt", {}),
     ("go", _GO, {"aspects": ["molecular_function"]}),
 )
-#: What messages travel along; the rest is only counted, in the full track.
-MESSAGES: Final = ("interacts_string", "member_of", "annotated_with", BELONGS)
+#: Terms of biological processes and cellular components, a relation of their own.
+PROCESSES: Final = "annotated_with_process"
+#: What knowledge messages travel along; the rest is only counted, in the full track.
+KNOWLEDGE: Final = ("interacts_string", "member_of", "annotated_with", BELONGS)
+#: The relations of both tracks.
+MESSAGES: Final = (*KNOWLEDGE, *TOGETHER)
+#: Relations that are no measure of study intensity, or were added after it had been defined.
+UNCOUNTED: Final = (PROCESSES, *TOGETHER)
 
 
 def companion_graph(data: Path) -> TargetGraph:
-    """Build the graph of ``DATABASES`` and the gene groups of HGNC from their public files.
+    """Build the graph beside the tables from public files.
+
+    It holds ``DATABASES``, the gene groups of HGNC, the terms of ``PROCESSES``, and which genes
+    rise and fall together in public cohorts.
 
     Raises:
         ConfigError: ``data`` lacks one of the files.
     """
-    names = [HGNC, *(path for _, path, _ in DATABASES)]
+    names = [HGNC, *(path for _, path, _ in DATABASES), *FILES]
     if missing := [name for name in names if not (data / name).is_file()]:
         raise ConfigError(
             f"'{data}' lacks {len(missing)} of {len(names)} databases, the first is "
             f"'{missing[0]}'; name a graph folder with --graph, or 'none' for the benchmark's own "
             "network alone"
         )
+    graph = with_gene_groups(_built(data, DATABASES), read_hgnc(data / HGNC))
+    aspects = {"aspects": ["biological_process", "cellular_component"]}
+    return with_together(_with_processes(graph, _built(data, (("go", _GO, aspects),))), data)
+
+
+def _built(data: Path, databases: Sequence[tuple[str, str, dict[str, Any]]]) -> TargetGraph:
     raw: dict[str, Any] = {
         "run": {"title": "companion", "output": "unused", "data": str(data)},
         "identifiers": {"hgnc": HGNC},
-        "graph": {"sources": [{"reader": r, "path": p, **more} for r, p, more in DATABASES]},
+        "graph": {"sources": [{"reader": r, "path": p, **more} for r, p, more in databases]},
         "known_targets": {"sources": [{"reader": "genes", "genes": ["TP53"]}]},
         "cohort": {"tables": [{"name": "none", "path": "none", "kind": "rna", "reader": "limma"}]},
     }
-    return with_gene_groups(build_graph(config_from(raw)), read_hgnc(data / HGNC))
+    return build_graph(config_from(raw))
+
+
+def _with_processes(graph: TargetGraph, terms: TargetGraph) -> TargetGraph:
+    """Add annotations of another graph, on the genes of this one, as a relation of their own."""
+    found = terms.relations["annotated_with"]
+    edges = found.edges[found.edges["source_id"].isin(graph.genes)].reset_index(drop=True)
+    kind = found.target_type
+    nodes = pd.concat([graph.nodes[kind], terms.nodes[kind]])
+    relation = Relation(PROCESSES, GENE, kind, edges)
+    return replace(
+        graph,
+        nodes={**graph.nodes, kind: nodes[~nodes.index.duplicated()].sort_index()},
+        relations={**graph.relations, PROCESSES: relation},
+        steps=(*graph.steps, *terms.steps),
+    )
+
+
+def naming(data: Path) -> pd.DataFrame:
+    """Tell how early and how often a gene was named: a measure of how long it has been studied.
+
+    Args:
+        data: Folder with ``HGNC``.
+
+    Returns:
+        Indexed by symbol; the year of approval, logarithms of how many previous and other symbols
+        there are, and of the numbers of Entrez and HGNC, which were given out in order.
+    """
+    wanted = [
+        "hgnc_id",
+        "symbol",
+        "status",
+        "alias_symbol",
+        "prev_symbol",
+        "entrez_id",
+        "date_approved_reserved",
+    ]
+    table = pd.read_csv(data / HGNC, sep="\t", dtype=str, usecols=wanted, low_memory=False)
+    table = table[table["status"] == "Approved"].set_index("symbol")
+
+    def names(column: str) -> "pd.Series[float]":
+        text = table[column].fillna("")
+        return (text.str.count(r"\|") + 1).where(text != "", 0).map(np.log1p)
+
+    return pd.DataFrame(
+        {
+            "year of approval": pd.to_datetime(table["date_approved_reserved"]).dt.year,
+            "previous symbols": names("prev_symbol"),
+            "other symbols": names("alias_symbol"),
+            "Entrez number": np.log(table["entrez_id"].astype(float)),
+            "HGNC number": np.log(table["hgnc_id"].str.removeprefix("HGNC:").astype(float)),
+        }
+    )
 
 
 def with_gene_groups(graph: TargetGraph, hgnc: pd.DataFrame) -> TargetGraph:

@@ -14,7 +14,7 @@ from scipy import stats
 
 from aimwell.bench.bars import Bar, BenchOptions, bar
 from aimwell.bench.cancer_genes import DRIVERS, NETWORK, TASK, Scored, fold_metrics
-from aimwell.bench.companion_graph import MESSAGES, companion_graph
+from aimwell.bench.companion_graph import KNOWLEDGE, UNCOUNTED, companion_graph
 from aimwell.errors import ConfigError
 from aimwell.knowledge.graph import TargetGraph
 from aimwell.knowledge.task_tables import TaskTables, read_task_tables
@@ -58,10 +58,10 @@ def measure(data: str, options: BenchOptions | None = None) -> Iterator[Bar]:
         raise ConfigError(f"this benchmark needs --data DIR with '{TASK}' below it")
     tables = read_task_tables(Path(options.task) if options.task else Path(data) / TASK)
     companion = companion_graph(Path(data))
-    counts = relation_counts(tables, companion)
+    counts = relation_counts(tables, companion, UNCOUNTED)
     drivers = _drivers(Path(data), tables)
     for repetition in options.folds or (1,):
-        task = build_table_task(tables, repetition, companion, messages=MESSAGES)
+        task = build_table_task(tables, repetition, companion, messages=KNOWLEDGE)
         with one_thread():
             yield from _rewired_bars(task, counts, drivers, options.seeds or SEEDS)
             yield from _top_bars(task, options.seeds or ENSEMBLE)

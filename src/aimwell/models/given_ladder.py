@@ -115,7 +115,7 @@ def _learned(
 def _studied(task: TargetTask) -> np.ndarray:
     """Take the counts of every relation where the task has them, else those of its channels."""
     counted = [b.values for b in task.blocks if b.kind == STUDY]
-    return counted[0] if counted else study_intensity(task)
+    return np.hstack(counted) if counted else study_intensity(task)
 
 
 def _regression() -> LogisticRegression:

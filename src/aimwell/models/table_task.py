@@ -1,7 +1,7 @@
 """A task made of published tables, on their own folds, with more relations where wanted."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,8 +17,26 @@ from aimwell.provenance import Step
 #: Name of the relation that ``edges.tsv`` becomes.
 BASE: Final = "interacts"
 STUDY: Final = "study"
+NAMING: Final = "naming"
 #: Sets with fewer genes of the task say nothing about each other.
 SMALLEST_SET: Final = 2
+
+
+@dataclass(frozen=True)
+class Further:
+    """What else is known of the genes of the tables.
+
+    Attributes:
+        measured: Further features by symbol, with columns as in the tables; NaN where a gene was
+            not measured.
+        named: Columns by symbol that say how early a gene was named: a block ``naming`` of the
+            full track.
+        uncounted: Relations of the companion graph that are no measure of study intensity.
+    """
+
+    measured: pd.DataFrame | None = None
+    named: pd.DataFrame | None = None
+    uncounted: tuple[str, ...] = ()
 
 
 def build_table_task(
@@ -28,6 +46,7 @@ def build_table_task(
     *,
     messages: Sequence[str] = (),
     full: bool = False,
+    further: Further | None = None,
 ) -> TargetTask:
     """Turn tables into a task; its genes are keyed by symbol.
 
@@ -40,6 +59,7 @@ def build_table_task(
             edges of the tables; empty takes its undirected relations and its gene sets.
         full: Add a block ``study``: how often a gene is in each relation of ``companion``, whether
             messages travel along it or not. It measures how well a gene is studied.
+        further: More features, and what study intensity is.
 
     Returns:
         Labels 1 for known targets, ``negatives`` where the tables give them, fold -1 for genes in
@@ -48,6 +68,7 @@ def build_table_task(
     Raises:
         TaskError: A repetition or a relation that is not there.
     """
+    further = further or Further()
     column = f"{FOLDS}{repetition}"
     if column not in tables.folds:
         raise TaskError(f"the tables have no column '{column}'; they have {some(tables.folds)}")
@@ -58,20 +79,22 @@ def build_table_task(
         raise TaskError(
             f"the graph has no relations {some(unknown)}; it has {some(relations, len(relations))}"
         )
-    counted = _counts(relations, genes)
+    counted = _counts({k: r for k, r in relations.items() if k not in further.uncounted}, genes)
     relations = {BASE: _base(tables.edges), **relations}
     kept = {name: relations[name] for name in wanted}
-    kinds = {r.target_type for r in kept.values()}
     graph = TargetGraph(
-        {kind: table for kind, table in nodes.items() if kind in kinds | {GENE}},
+        _reached(nodes, kept),
         kept,
         (*tables.sources, *(companion.sources if companion else ())),
         (*tables.steps, *steps),
     )
     blocks = _blocks(tables.features)
+    if further.measured is not None:
+        blocks += _blocks(further.measured.reindex(genes))
     if full and len(counted.columns):
-        columns = tuple(str(c) for c in counted.columns)
-        blocks.append(Block(STUDY, STUDY, columns, standardise(np.log1p(counted.to_numpy(float)))))
+        blocks.append(_studied(STUDY, counted.map(np.log1p)))
+    if full and further.named is not None:
+        blocks.append(_studied(NAMING, further.named.reindex(genes)))
     degree = np.bincount(
         genes.get_indexer(tables.edges[["a", "b"]].to_numpy().ravel()), minlength=len(genes)
     )
@@ -91,14 +114,37 @@ def build_table_task(
     )
 
 
-def relation_counts(tables: TaskTables, companion: TargetGraph | None) -> pd.DataFrame:
+def relation_counts(
+    tables: TaskTables, companion: TargetGraph | None, uncounted: Sequence[str] = ()
+) -> pd.DataFrame:
     """Count how often every gene is in the edges and in each relation of the companion graph.
+
+    Args:
+        tables, companion: As for ``build_table_task``.
+        uncounted: Relations of ``companion`` that are left out.
 
     Returns:
         One column per relation, a directed one apart by direction; indexed by symbol.
     """
     genes = pd.Index(tables.labels.index, name="hgnc_id")
-    return _counts({BASE: _base(tables.edges), **_joined(companion, genes)[1]}, genes)
+    relations = {BASE: _base(tables.edges), **_joined(companion, genes)[1]}
+    return _counts({k: r for k, r in relations.items() if k not in uncounted}, genes)
+
+
+def _reached(
+    nodes: dict[str, pd.DataFrame], relations: dict[str, Relation]
+) -> dict[str, pd.DataFrame]:
+    """Keep the genes, and the sets that a relation of the task reaches."""
+    found = {GENE: nodes[GENE]}
+    for kind in sorted({r.target_type for r in relations.values()} - {GENE}):
+        ids = {i for r in relations.values() if r.target_type == kind for i in r.edges["target_id"]}
+        found[kind] = nodes[kind].loc[sorted(ids)]
+    return found
+
+
+def _studied(name: str, columns: pd.DataFrame) -> Block:
+    values = standardise(columns.to_numpy(float))
+    return Block(name, STUDY, tuple(str(c) for c in columns), values)
 
 
 def _base(edges: pd.DataFrame) -> Relation:
