@@ -11,6 +11,7 @@ from tests.test_models_first_layer import task  # noqa: F401  a fixture
 from aimwell.config import ModelSettings
 from aimwell.errors import TaskError
 from aimwell.knowledge.graph import GENE_COLUMNS, Relation, TargetGraph
+from aimwell.models import training
 from aimwell.models.channels import label_channels
 from aimwell.models.first_layer import LabelPaths, arrive, first_layer
 from aimwell.models.fitting import fit_member
@@ -20,9 +21,11 @@ from aimwell.models.network import TargetNetwork
 from aimwell.models.propagate import mix_messages, propagate
 from aimwell.models.stacked import fit_stacked
 from aimwell.models.supervised import RowOperators, forward_rows
-from aimwell.models.task import TargetTask
+from aimwell.models.task import Block, TargetTask
+from aimwell.models.training import predict
 from aimwell.models.wiring import Wiring, build_wiring
 from aimwell.pipeline.explorer import without
+from aimwell.trust.bias import degree_of
 from aimwell.trust.rewiring import rewire_graph
 
 N = 150
@@ -198,6 +201,28 @@ def test_attention_is_refused_beside_it(task):  # noqa: F811
     settings = ModelSettings(folds=3, seeds=1, epochs=1, hidden=8, convolution="attention")
     with pytest.raises(TaskError, match="learns the weights of edges; leave one of them out"):
         fit_member(corrected(task), Unit(0, 0), settings, seed=0)
+
+
+@pytest.mark.parametrize("objective", ["positive_unlabelled", "supervised"])
+@pytest.mark.parametrize("fast", [True, False], ids=["worked out", "step by step"])
+def test_networks_that_are_not_told_the_degree_do_not_read_it(task, objective, fast, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(training, "pays", lambda task: fast)
+    rng = np.random.default_rng(6)
+    negatives = (task.labels == 0) & (rng.random(len(task.genes)) < 0.2)
+    given = negatives if objective == "supervised" else None
+    settings = ModelSettings(folds=3, seeds=1, epochs=2, hidden=8, objective=objective)
+    logits = []
+    for hidden in (True, True, False):
+        degree = rng.normal(size=(len(task.genes), 1)).astype(np.float32)
+        told = Block("graph", "graph", ("log_degree",), degree, hidden=hidden)
+        blocks = (*task.blocks, told)
+        one = replace(task, blocks=blocks, objective=objective, negatives=given)
+        member = fit_member(one, Unit(0, 0), settings, seed=0)
+        logits.append(member.logits)
+        np.testing.assert_allclose(predict(one, member), member.scores, atol=1e-4)
+        assert np.array_equal(degree_of(one), degree[:, 0])
+    assert np.array_equal(logits[0], logits[1])
+    assert np.abs(logits[0] - logits[2]).max() > 0.01
 
 
 def test_a_graph_without_edges_has_nothing_to_expect(graph):

@@ -39,7 +39,7 @@ def measure(data: str) -> Iterator[Bar]:
         yield from viewer_bars(folder / "coad")
         yield from _every_gene(folder / "coad")
         yield _repeat(read_config(EXAMPLE, data=data), done, folder)
-        yield from _corrected(read_config(EXAMPLE, data=data), done, folder)
+        yield from _without_degree(read_config(EXAMPLE, data=data), done, folder)
 
 
 def _every_gene(folder: Path) -> Iterator[Bar]:
@@ -75,28 +75,35 @@ def _result(done: RunResult) -> Iterator[Bar]:
             yield bar("coad: completeness error, median", check["value"], "of spread", "<= 0.01")
 
 
-def _corrected(config: RunConfig, first: RunResult, folder: Path) -> Iterator[Bar]:
-    """Say what degree correction gives and what it takes, beside the run without it."""
+def _without_degree(config: RunConfig, first: RunResult, folder: Path) -> Iterator[Bar]:
+    """Say what it gives and what it takes to keep degrees from the networks, in every way."""
+    yield from _degree_bars("coad", first)
     settings = dataclasses.replace(config.run, output=str(folder / "corrected"))
-    model = dataclasses.replace(config.model, degree_correction=True)
     bare = dataclasses.replace(config.explain, top=0)
-    second = run(dataclasses.replace(config, run=settings, model=model, explain=bare))
-    for what, done in (("coad", first), ("coad, degree-corrected", second)):
-        checks = done.checks()
-        ladder = pd.DataFrame(checks["ladder"]).set_index("index")
-        for metric in ("average_precision", "auroc", "recall_at_100"):
-            yield bar(f"{what}: {metric} of the network", float(ladder[metric]["network"]))
-        kept_out = pd.DataFrame(checks["independent"])
-        columns = ["hgnc_id", "score", "degree", "is_known"]
-        table = pd.read_csv(done.folder / "targets.tsv", sep="\t", usecols=columns).set_index(
-            "hgnc_id"
-        )
-        if len(kept_out):
-            yield bar(f"{what}: median rank of check targets", float(kept_out["rank"].median()))
-            table = table[~table.index.isin(kept_out["gene"])]
-        free = table[~table["is_known"]]
-        rho = rank_correlation(free["score"].to_numpy(), free["degree"].to_numpy(float))
-        yield bar(f"{what}: rank correlation of score and degree, unlabelled", rho, "", "<= 0.5")
+    for what, corrected, told in (
+        ("degree correction", True, True),
+        ("no degree feature", False, False),
+        ("degree correction, no degree feature", True, False),
+    ):
+        model = dataclasses.replace(config.model, degree_correction=corrected, degree_feature=told)
+        done = run(dataclasses.replace(config, run=settings, model=model, explain=bare))
+        yield from _degree_bars(f"coad, {what}", done)
+
+
+def _degree_bars(what: str, done: RunResult) -> Iterator[Bar]:
+    checks = done.checks()
+    ladder = pd.DataFrame(checks["ladder"]).set_index("index")
+    for metric in ("average_precision", "auroc", "recall_at_100"):
+        yield bar(f"{what}: {metric} of the network", float(ladder[metric]["network"]))
+    kept_out = pd.DataFrame(checks["independent"])
+    columns = ["hgnc_id", "score", "degree", "is_known"]
+    table = pd.read_csv(done.folder / "targets.tsv", sep="\t", usecols=columns)
+    if len(kept_out):
+        yield bar(f"{what}: median rank of check targets", float(kept_out["rank"].median()))
+        table = table[~table["hgnc_id"].isin(kept_out["gene"])]
+    free = table[~table["is_known"]]
+    rho = rank_correlation(free["score"].to_numpy(), free["degree"].to_numpy(float))
+    yield bar(f"{what}: rank correlation of score and degree, unlabelled", rho, "", "<= 0.5")
 
 
 def _repeat(config: RunConfig, first: RunResult, folder: Path) -> Bar:

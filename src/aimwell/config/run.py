@@ -34,7 +34,8 @@ class ModelSettings:
     how layers come together. ``compare_tracks`` measures the network with features that count how
     well a gene is studied, too. ``early_stopping`` is the number of checks without progress after
     which training stops, on an inner split of the training genes; 0 trains for all epochs.
-    ``degree_correction`` takes out of every message what the degrees at its ends alone explain.
+    ``degree_correction`` takes out of every message what the degrees at its ends alone explain;
+    ``degree_feature`` is whether networks are told the log degree of a gene.
     """
 
     objective: str = "positive_unlabelled"
@@ -49,6 +50,7 @@ class ModelSettings:
     layers: int = 2
     convolution: str = "sum"
     degree_correction: bool = False
+    degree_feature: bool = True
     ladder: str = "standard"
     seeds: int = 5
     epochs: int = 60

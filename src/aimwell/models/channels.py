@@ -46,6 +46,6 @@ def visible_blocks(task: TargetTask, fold: int) -> list[np.ndarray]:
     fold never see its own evidence, so nothing of it can come back through its neighbours.
     """
     if task.objective != "none":
-        return [b.values for b in task.blocks]
+        return [b.inputs for b in task.blocks]
     visible = (task.folds != fold)[:, None].astype(np.float32)
-    return [b.values if b.kind == "graph" else b.values * visible for b in task.blocks]
+    return [b.inputs if b.kind == "graph" else b.inputs * visible for b in task.blocks]

@@ -42,7 +42,7 @@ class FirstLayer:
 
 def first_layer(task: TargetTask) -> FirstLayer:
     """Send all features along all channels, once for every member of an ensemble."""
-    inputs = torch.from_numpy(np.hstack([b.values for b in task.blocks]))
+    inputs = torch.from_numpy(np.hstack([b.inputs for b in task.blocks]))
     return FirstLayer(inputs, arrive(inputs, task.wiring.operators))
 
 

@@ -167,7 +167,7 @@ def fit_supervised(
     with torch.no_grad():
         # the scale becomes part of the network, which sees plain labels from here on
         _encoders(network)[-1].mul_(shared.scale)
-        features = [torch.from_numpy(b.values) for b in task.blocks]
+        features = [torch.from_numpy(b.inputs) for b in task.blocks]
         operators = task.wiring.operators
         channels = label_channels(task, shared.training)
         logits = network([*features, channels], [o.weight for o in operators], operators).numpy()

@@ -4,7 +4,7 @@ This is the only place where genes become positions; everything before and after
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -39,7 +39,7 @@ class Block:
     at labels and clipped to ±3; a missing value is 0, the average gene. ``observed`` is True where
     a gene was measured, shape ``(n,)``; None where that is not known. ``unchanged`` is what a
     measured gene would have, had nothing changed, shape ``(d,)``; None where the block is not
-    about a change.
+    about a change. ``hidden`` keeps a block from the networks; baselines and checks still have it.
     """
 
     name: str
@@ -48,6 +48,12 @@ class Block:
     values: np.ndarray
     observed: np.ndarray | None = None
     unchanged: np.ndarray | None = None
+    hidden: bool = False
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """Give what networks read of it: zeros where it is hidden from them."""
+        return np.zeros_like(self.values) if self.hidden else self.values
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,7 @@ def build_task(  # noqa: PLR0913  what a task is made of
     )
     blocks = [_evidence_block(n, evidence, genes) for n in sorted(evidence.blocks)]
     blocks += [_feature_block(n, evidence, genes) for n in sorted(evidence.features)]
-    blocks.append(_degree_block(graph, genes))
+    blocks.append(replace(_degree_block(graph, genes), hidden=not model.degree_feature))
     dealt = deal_folds(
         model.folds_by,
         graph,

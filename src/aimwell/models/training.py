@@ -63,7 +63,7 @@ class Inputs:
     def logits(self, network: TargetNetwork, channels: Tensor) -> Tensor:
         """Give the log-odds of all genes from the label channels ``(n, c)``, shape ``(n,)``."""
         if self.layer is None:
-            blocks = [torch.from_numpy(b.values) for b in self.task.blocks]
+            blocks = [torch.from_numpy(b.inputs) for b in self.task.blocks]
             weights = [o.weight for o in self.operators]
             found: Tensor = network([*blocks, channels], weights, self.operators)
             return found

@@ -174,8 +174,8 @@ def _without_degree(task: TargetTask, scores: np.ndarray) -> list[Check]:
     )
     if not task.wiring.degree_corrected:
         meaning += (
-            "; model.degree_correction takes it out of the messages instead, before anything is "
-            "learned"
+            "; model.degree_feature = false and model.degree_correction = true keep it from the "
+            "networks instead, before they learn"
         )
     return [
         Check(
