@@ -16,6 +16,7 @@ from aimwell.models.accuracy import rank_correlation
 from aimwell.pipeline.explain import EVERY_GENE
 from aimwell.pipeline.keys import input_names
 from aimwell.pipeline.run import RunResult, run
+from aimwell.trust.tiers import SUPPORTED_SHARE
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "coad" / "coad.toml"
 
@@ -73,6 +74,20 @@ def _result(done: RunResult) -> Iterator[Bar]:
     for check in checks["checks"]:
         if check["name"] == "completeness_of_attributions":
             yield bar("coad: completeness error, median", check["value"], "of spread", "<= 0.01")
+        if check["name"] in {"stands_on_one_family", "top_overlap: families"}:
+            yield bar(f"coad: {check['name']}", check["value"], "", check["limit"])
+    targets = done.targets()
+    steady = targets[targets["rank_high"] <= SUPPORTED_SHARE * len(targets)]
+    alone = steady["rank_without_family"] > SUPPORTED_SHARE * len(targets)
+    what = "coad: genes that every network ranks in the best tenth"
+    yield bar(what, float(len(steady)))
+    yield bar(f"{what}, and that leave it without one family", float(alone.sum()))
+    first = targets.iloc[0]
+    if isinstance(first["decisive_family"], str):  # missing where it stands on none
+        said = f"coad: rank of {first['symbol']}, the first, without {first['decisive_family']}"
+        yield bar(said, float(first["rank_without_family"]))
+    for tier, count in targets["tier"].value_counts().items():
+        yield bar(f"coad: targets that are {tier} without an audit", float(count))
 
 
 def _without_degree(config: RunConfig, first: RunResult, folder: Path) -> Iterator[Bar]:
