@@ -248,8 +248,12 @@ def test_ctrl_c_waits_until_workers_are_begun_or_ended() -> None:
             signal.raise_signal(signal.SIGINT)
             reached.append("the end")
 
-    with pytest.raises(KeyboardInterrupt):
-        begin()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # Dask has one of its own
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            begin()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert reached == ["the end"]
 
 

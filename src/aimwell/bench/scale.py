@@ -39,7 +39,7 @@ STUDY: Final = 25 * 201
 WORKERS: Final = (1, 2, 10, 100, 1000)
 ARCS: Final = (100_000, 1_000_000, 10_000_000, 100_000_000)
 #: Memory that a fit on a graph of so many arcs takes at its peak, where it has to be estimated.
-BYTES_PER_ARC: Final = 150
+BYTES_PER_ARC: Final = 110
 
 
 def measure(data: str) -> Iterator[Bar]:

@@ -3,7 +3,9 @@
 They share the memory of it with each other and start in milliseconds.
 """
 
+import atexit
 import gc
+import os
 
 import torch
 
@@ -29,4 +31,6 @@ if SERVING:
     # nothing of this is garbage, and to look for some in it would copy it for every worker
     gc.collect()
     gc.freeze()
+    # what waits for its output waits for its end, and to take all this apart takes a second
+    atexit.register(os._exit, 0)
     loaded()
