@@ -15,7 +15,7 @@ import pandas as pd
 
 from aimwell.bench.bars import Bar, BenchOptions, bar
 from aimwell.bench.companion_cohorts import measured_features
-from aimwell.bench.companion_graph import MESSAGES, PROCESSES, UNCOUNTED, companion_graph, naming
+from aimwell.bench.companion_graph import DISCOVERING, MESSAGES, UNCOUNTED, companion_graph, naming
 from aimwell.errors import ConfigError
 from aimwell.knowledge.graph import GENE, TargetGraph
 from aimwell.knowledge.store import read_graph
@@ -112,13 +112,13 @@ class Beside:
     Attributes:
         graph: Further relations, or none.
         messages: Those that messages travel along in both tracks; empty takes all that are fit.
-        processes: Further ones that only the recipe for discovery takes.
+        discovering: Further ones that only the recipe for discovery takes.
         further: More features, and what study intensity is.
     """
 
     graph: TargetGraph | None
     messages: tuple[str, ...] = ()
-    processes: tuple[str, ...] = ()
+    discovering: tuple[str, ...] = ()
     further: Further = field(default_factory=Further)
 
     @staticmethod
@@ -130,7 +130,7 @@ class Beside:
             return Beside(read_graph(Path(graph)))
         folder = Path(data)
         further = Further(measured_features(folder), naming(folder), UNCOUNTED)
-        return Beside(companion_graph(folder), MESSAGES, (PROCESSES,), further)
+        return Beside(companion_graph(folder), MESSAGES, DISCOVERING, further)
 
     def task(self, tables: TaskTables, repetition: int, *, full: bool = False) -> TargetTask:
         """Give the task of a track."""
@@ -145,7 +145,7 @@ class Beside:
 
     def for_discovery(self, tables: TaskTables, repetition: int) -> dict[str, TargetTask]:
         """Give the tasks of the recipe for discovery: published features, more relations."""
-        messages = (*self.messages, *self.processes) if self.messages else ()
+        messages = (*self.messages, *self.discovering) if self.messages else ()
         known = self.graph.relations.values() if self.graph else ()
         every = tuple(r.name for r in known if r.source_type == GENE)
         wanted = {"lean": (messages, False), "full": (messages, True), "every": (every, False)}

@@ -60,24 +60,32 @@ DATABASES: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
 )
 #: Terms of biological processes and cellular components, a relation of their own.
 PROCESSES: Final = "annotated_with_process"
+#: Families and complexes of signalling proteins, of FamPlex.
+SIGNALLING: Final = {
+    "belongs_to": "belongs_to_signalling_family",
+    "subunit_of": "subunit_of_signalling_complex",
+}
+_FAMPLEX: Final = "pathways/famplex_relations.csv"
 #: What knowledge messages travel along; the rest is only counted, in the full track.
 KNOWLEDGE: Final = ("interacts_string", "member_of", "annotated_with", BELONGS)
 #: The relations of both tracks.
 MESSAGES: Final = (*KNOWLEDGE, *TOGETHER)
 #: Relations that are no measure of study intensity, or were added after it had been defined.
-UNCOUNTED: Final = (PROCESSES, *TOGETHER)
+UNCOUNTED: Final = (PROCESSES, *SIGNALLING.values(), *TOGETHER)
+#: What only the recipe for discovery takes beside ``MESSAGES``.
+DISCOVERING: Final = (PROCESSES, *SIGNALLING.values())
 
 
 def companion_graph(data: Path) -> TargetGraph:
     """Build the graph beside the tables from public files.
 
-    It holds ``DATABASES``, the gene groups of HGNC, the terms of ``PROCESSES``, and which genes
+    It holds ``DATABASES``, the gene groups of HGNC, the relations ``DISCOVERING``, and which genes
     rise and fall together in public cohorts.
 
     Raises:
         ConfigError: ``data`` lacks one of the files.
     """
-    names = [HGNC, *(path for _, path, _ in DATABASES), *FILES]
+    names = [HGNC, *(path for _, path, _ in DATABASES), _FAMPLEX, *FILES]
     if missing := [name for name in names if not (data / name).is_file()]:
         raise ConfigError(
             f"'{data}' lacks {len(missing)} of {len(names)} databases, the first is "
@@ -86,32 +94,39 @@ def companion_graph(data: Path) -> TargetGraph:
         )
     graph = with_gene_groups(_built(data, DATABASES), read_hgnc(data / HGNC))
     aspects = {"aspects": ["biological_process", "cellular_component"]}
-    return with_together(_with_processes(graph, _built(data, (("go", _GO, aspects),))), data)
+    terms = _built(data, (("go", _GO, aspects),))
+    graph = _with_relations(graph, terms, {"annotated_with": PROCESSES})
+    families = _built(data, (("famplex", _FAMPLEX, {}),), min_set_size=FAMILY_SIZES[0])
+    return with_together(_with_relations(graph, families, SIGNALLING), data)
 
 
-def _built(data: Path, databases: Sequence[tuple[str, str, dict[str, Any]]]) -> TargetGraph:
+def _built(
+    data: Path, databases: Sequence[tuple[str, str, dict[str, Any]]], **settings: Any
+) -> TargetGraph:
+    sources = [{"reader": r, "path": p, **more} for r, p, more in databases]
     raw: dict[str, Any] = {
         "run": {"title": "companion", "output": "unused", "data": str(data)},
         "identifiers": {"hgnc": HGNC},
-        "graph": {"sources": [{"reader": r, "path": p, **more} for r, p, more in databases]},
+        "graph": {"sources": sources, **settings},
         "known_targets": {"sources": [{"reader": "genes", "genes": ["TP53"]}]},
         "cohort": {"tables": [{"name": "none", "path": "none", "kind": "rna", "reader": "limma"}]},
     }
     return build_graph(config_from(raw))
 
 
-def _with_processes(graph: TargetGraph, terms: TargetGraph) -> TargetGraph:
-    """Add annotations of another graph, on the genes of this one, as a relation of their own."""
-    found = terms.relations["annotated_with"]
-    edges = found.edges[found.edges["source_id"].isin(graph.genes)].reset_index(drop=True)
-    kind = found.target_type
-    nodes = pd.concat([graph.nodes[kind], terms.nodes[kind]])
-    relation = Relation(PROCESSES, GENE, kind, edges)
+def _with_relations(graph: TargetGraph, other: TargetGraph, names: dict[str, str]) -> TargetGraph:
+    """Add set relations of another graph, on the genes of this one, by other names."""
+    nodes, relations = dict(graph.nodes), dict(graph.relations)
+    for old, new in names.items():
+        found = other.relations[old]
+        edges = found.edges[found.edges["source_id"].isin(graph.genes)].reset_index(drop=True)
+        kind = found.target_type
+        both = pd.concat([nodes[kind], other.nodes[kind]]) if kind in nodes else other.nodes[kind]
+        nodes[kind] = both[~both.index.duplicated()].sort_index()
+        relations[new] = Relation(new, GENE, kind, edges)
+    sources = (*graph.sources, *(s for s in other.sources if s not in graph.sources))
     return replace(
-        graph,
-        nodes={**graph.nodes, kind: nodes[~nodes.index.duplicated()].sort_index()},
-        relations={**graph.relations, PROCESSES: relation},
-        steps=(*graph.steps, *terms.steps),
+        graph, nodes=nodes, relations=relations, sources=sources, steps=(*graph.steps, *other.steps)
     )
 
 
