@@ -44,6 +44,32 @@ def test_planted_targets_are_found_on_given_folds_and_every_score_is_written(fol
     assert written["network"].is_monotonic_decreasing
 
 
+def test_edges_are_held_against_rewired_ones_with_and_without_degree_correction(
+    folder, monkeypatch
+):
+    from aimwell.bench import edges
+    from aimwell.knowledge.task_tables import read_task_tables
+    from aimwell.models.supervised import Recipe
+    from aimwell.models.table_task import build_table_task, relation_counts
+
+    monkeypatch.setattr(edges, "REWIRES", 2)
+    monkeypatch.setattr(edges, "Recipe", lambda: Recipe(epochs=5))
+    tables = read_task_tables(folder)
+    task, counts = build_table_task(tables, 1, None), relation_counts(tables, None)
+    drivers = pd.Index(tables.labels.index[-30:])
+    bars = {b.name: b.value for b in edges._rewired_bars(task, counts, drivers, 1)}
+    for what in ("edges", "edges, degree-corrected"):
+        real, null = (
+            bars[f"{what}: {graph}: average precision"]
+            for graph in ("real graph", "rewired graphs")
+        )
+        assert bars[f"{what}: real minus rewired over 2 graphs"] == pytest.approx(real - null)
+        assert 0.5 < null <= 1
+    price = bars["edges: price of degree correction, real graph: average precision"]
+    assert abs(price) > 1e-4
+    assert 0.3 < bars[f"edges: no graph at all: {edges.MATCHED}, regression: evidence"] < 0.7
+
+
 def test_repetitions_that_are_no_numbers_are_refused():
     with pytest.raises(ConfigError, match="found 'first'"):
         numbers("0,first", "--folds")
