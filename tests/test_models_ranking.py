@@ -1,6 +1,7 @@
 """The ladder never sees the labels it is tested on; ranks and metrics by hand, ties included."""
 
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -357,3 +358,14 @@ def test_genes_without_a_verdict_are_left_out_of_the_metrics():
     scorers = pd.DataFrame({"s": [9.0, 8, 3, 2, 1]}, index=list("abcde"))
     known = pd.Series([True, False, False], index=list("cde"))
     assert measure(scorers, known).loc["s", "median_rank"] == 1
+
+
+@pytest.mark.filterwarnings("default")
+def test_ctrl_c_stops_a_perceptron_instead_of_ending_its_training_early(monkeypatch) -> None:
+    def stop(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn.neural_network.MLPClassifier._backprop", stop)
+    columns, labels = np.arange(40.0).reshape(20, 2), np.array([0, 1] * 10)
+    with pytest.raises(KeyboardInterrupt):
+        baselines.learned(baselines.perceptron(), columns, labels, np.arange(20))

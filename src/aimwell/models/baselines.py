@@ -1,6 +1,8 @@
 """Simple scorers and what they read of a graph: the rungs of the ladder."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -26,6 +28,8 @@ DENSE: Final = 1000
 SMALLEST: Final = 4
 FLAT: Final = 1e-6
 RESTART: Final = 0.5
+#: What scikit-learn warns of when a fit ends early.
+INTERRUPTED: Final = "Training interrupted"
 WALK_STEPS: Final = 50
 
 
@@ -104,6 +108,27 @@ def perceptron() -> MLPClassifier:
     return MLPClassifier((32,), alpha=1.0, max_iter=30, learning_rate_init=5e-3, random_state=0)
 
 
+@contextmanager
+def fixed_rounds() -> Iterator[None]:
+    """Fit for a number of rounds, which is the recipe: too few for scikit-learn is no failure.
+
+    Nor may there be fewer: its perceptrons take Ctrl-C for an order to be content with what they
+    learned so far.
+
+    Raises:
+        KeyboardInterrupt: As elsewhere.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("error", message=INTERRUPTED)
+        try:
+            yield
+        except UserWarning as warning:
+            if not str(warning).startswith(INTERRUPTED):
+                raise
+            raise KeyboardInterrupt from warning
+
+
 def learned(
     model: HistGradientBoostingClassifier | MLPClassifier,
     features: np.ndarray,
@@ -112,9 +137,7 @@ def learned(
 ) -> np.ndarray:
     """Fit a classifier on the training genes; standardised log-odds of all."""
     scaled = StandardScaler().fit(features[training]).transform(features)
-    with warnings.catch_warnings():
-        # a fixed number of rounds is the recipe, not a failure
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with fixed_rounds():
         model.fit(scaled[training], labels[training])
     chance = np.clip(model.predict_proba(scaled)[:, 1], 1e-9, 1 - 1e-9)
     logits = np.log(chance / (1 - chance))

@@ -1,19 +1,23 @@
 """The ladder where negatives are given: simple scorers on the folds of a benchmark."""
 
-import warnings
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aimwell.errors import TaskError
-from aimwell.models.baselines import neighbour_labels, random_walk, study_intensity, walk_matrix
+from aimwell.models.baselines import (
+    fixed_rounds,
+    neighbour_labels,
+    random_walk,
+    study_intensity,
+    walk_matrix,
+)
 from aimwell.models.first_layer import FirstLayer
 from aimwell.models.table_task import STUDY
 from aimwell.models.task import TargetTask
@@ -104,9 +108,7 @@ def _learned(
     """Learn from the genes of two sides; log-odds of all genes, shape ``(n,)``."""
     training = np.flatnonzero(positive | negative)
     pipe = make_pipeline(StandardScaler(), model)
-    with warnings.catch_warnings():
-        # a fixed number of rounds is the recipe, not a failure
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with fixed_rounds():
         pipe.fit(columns[training], positive[training])
     chance = np.clip(pipe.predict_proba(columns)[:, 1], 1e-9, 1 - 1e-9)
     return np.asarray(np.log(chance / (1 - chance)))
