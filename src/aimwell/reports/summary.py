@@ -45,12 +45,13 @@ def caveats(report: ReportData) -> list[str]:
         verdict = str(design.get("verdict", "accept"))
         if verdict != "accept":
             found.append(f"{report.label_of(name)}: the design gate says “{verdict}”.")
+    top = report.ranking.table.sort_values("rank").head(10)
+    found += _one_family(report, top)
     failed = [in_words(c.name) for c in report.checks if c.passed is False]
     if failed:
         found.append(
             f"{len(failed)} of {len(report.checks)} checks missed their limit: {some(failed)}."
         )
-    top = report.ranking.table.sort_values("rank").head(10)
     seen = report.evidence.across["coverage"].reindex(top.index).fillna(0.0).astype(float)
     unseen = top.loc[seen == 0, "symbol"].tolist()
     if unseen:
@@ -64,7 +65,6 @@ def caveats(report: ReportData) -> list[str]:
             f"{known} of the top ten {'is a' if known == 1 else 'are'} known target"
             f"{'' if known == 1 else 's'}; each was scored by networks that never saw its label."
         )
-    found += _one_family(report, top)
     wide = top[(top["rank_high"] - top["rank_low"]) > 0.1 * len(report.ranking.table)]
     if len(wide):
         found.append(
