@@ -1,6 +1,7 @@
 """Bars of trust on the field's benchmark: do the edges matter, and does the top come back?
 
-Everything is the lean track of ``cancer-genes``: its networks, its folds, its relations.
+Networks and folds are those of the lean track of ``cancer-genes``, on the published features and
+along relations of knowledge alone: what is asked is what edges add, not what further cohorts add.
 """
 
 from collections.abc import Iterator
