@@ -129,6 +129,20 @@ def fixed_rounds() -> Iterator[None]:
             raise KeyboardInterrupt from warning
 
 
+def log_odds(chance: np.ndarray) -> np.ndarray:
+    """Turn probabilities into log-odds that are finite, shape as given.
+
+    A classifier that computes in single precision says 1 where it is sure, and one less a
+    billionth is 1 there, too.
+
+    Example:
+        >>> log_odds(np.array([0.5, 1.0], dtype=np.float32)).round(1).tolist()
+        [0.0, 20.7]
+    """
+    inside = np.clip(np.asarray(chance, dtype=float), 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
 def learned(
     model: HistGradientBoostingClassifier | MLPClassifier,
     features: np.ndarray,
@@ -139,8 +153,7 @@ def learned(
     scaled = StandardScaler().fit(features[training]).transform(features)
     with fixed_rounds():
         model.fit(scaled[training], labels[training])
-    chance = np.clip(model.predict_proba(scaled)[:, 1], 1e-9, 1 - 1e-9)
-    logits = np.log(chance / (1 - chance))
+    logits = log_odds(model.predict_proba(scaled)[:, 1])
     rest = logits[labels == 0]
     return np.asarray((logits - rest.mean()) / max(rest.std(), 1e-9))
 

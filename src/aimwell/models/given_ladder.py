@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from aimwell.errors import TaskError
 from aimwell.models.baselines import (
     fixed_rounds,
+    log_odds,
     neighbour_labels,
     random_walk,
     study_intensity,
@@ -110,8 +111,7 @@ def _learned(
     pipe = make_pipeline(StandardScaler(), model)
     with fixed_rounds():
         pipe.fit(columns[training], positive[training])
-    chance = np.clip(pipe.predict_proba(columns)[:, 1], 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(chance / (1 - chance)))
+    return log_odds(pipe.predict_proba(columns)[:, 1])
 
 
 def _studied(task: TargetTask) -> np.ndarray:
