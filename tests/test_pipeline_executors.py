@@ -23,13 +23,21 @@ from aimwell.pipeline.executors import check_executor, run_units, slurm_cluster
 from aimwell.pipeline.shared import INDEX, load_shared, save_shared
 
 UNITS = '''
-import os, signal
+import os, signal, time
 from pathlib import Path
 
 from aimwell.errors import LabelError
 
+held = []
+
 def double(number):
     return 2 * number
+
+def keep(megabytes):
+    """Hold on to memory, long enough for loky to look how much it is; give the process."""
+    held.append(bytearray(b"x" * (megabytes << 20)))
+    time.sleep(1.1)
+    return os.getpid()
 
 def fail_until(folder, number, tries, kind):
     """Fail in one way until the unit was begun ``tries`` times."""
@@ -98,6 +106,27 @@ def test_a_unit_that_takes_every_worker_with_it_is_named(units, tmp_path: Path) 
     names = [f"the fit {i}" for i in range(4)]
     with pytest.raises(RunError, match=r"'the fit 2' ended 3 times without a word"):
         list(run_units(units.fail_until, calls, 2, names=names))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_worker_that_holds_on_to_memory_is_kept_without_a_word(units, recwarn) -> None:
+    pytest.importorskip("psutil", reason="loky looks at the memory of workers only with psutil")
+    found = list(run_units(units.keep, [(1,), (1,), (350,), (350,), (1,), (1,)], 2))
+    assert len(set(found)) == 2
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize("fault", [EOFError, ConnectionRefusedError, BrokenPipeError])
+def test_a_server_that_ends_before_it_forks_is_replaced(units, monkeypatch, fault) -> None:
+    whole, faults = processes.pool_of, [fault, fault]
+
+    def pool_of(jobs: int) -> object:
+        if faults:
+            raise faults.pop()
+        return whole(jobs)
+
+    monkeypatch.setattr(processes, "pool_of", pool_of)
+    assert sorted(run_units(units.double, [(1,), (2,)], 2)) == [2, 4]
 
 
 def test_an_executor_without_its_package_says_how_to_install_it(monkeypatch) -> None:

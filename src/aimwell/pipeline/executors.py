@@ -7,6 +7,7 @@ nevertheless is reported by name.
 
 import functools
 import importlib.util
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,8 @@ from aimwell.errors import AimwellError, ConfigError, RunError, some
 
 #: How often a unit is begun before it counts as failed.
 TRIES: Final = 3
+#: Seconds after which what was killed is gone.
+SETTLING: Final = 0.2
 #: Executors by name, and the packages behind them.
 PACKAGES: Final = {"dask": "distributed", "ray": "ray", "slurm": "dask_jobqueue"}
 
@@ -152,7 +155,8 @@ def _local(
     try:
         # one unit alone gets a process nevertheless: it may be the one that ends its worker
         yield from in_pool(work, min(jobs, len(wanted)) if len(wanted) > 1 else 2)
-    except (TerminatedWorkerError, EOFError) as error:
+    except (TerminatedWorkerError, EOFError, ConnectionError) as error:
+        time.sleep(SETTLING)  # a server that is ending still seems alive, and answers nobody
         raise LostWorkerError from error
 
 
