@@ -226,15 +226,17 @@ def test_workers_share_one_server_without_threads_and_end_with_the_script(tmp_pa
     script = tmp_path / "script.py"  # with no guard around what it does
     script.write_text(ONCE)
     (tmp_path / "units_of_a_script.py").write_text(UNITS_OF_A_SCRIPT)
-    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == f"begun {process.pid}\n"
         found = ast.literal_eval(process.stdout.readline())
     finally:
         process.kill()
-        rest = process.communicate()[0]
-    assert rest == ""  # which waits until no worker holds it
+        rest = process.communicate()
+    assert rest == ("", "")  # which waits until no worker holds them
     servers = {server for server, *_ in found}
     assert len(servers) == 1
     assert process.pid not in servers

@@ -146,7 +146,10 @@ def _track() -> None:
     if os.name == "posix":
         from multiprocessing import resource_tracker
 
-        resource_tracker.ensure_running()
+        # it removes them without a word: who ended this process knows that it ended
+        quiet = [os.environ.get("PYTHONWARNINGS", ""), "ignore:resource_tracker:UserWarning"]
+        with _starting, _environment({"PYTHONWARNINGS": ",".join(filter(None, quiet))}):
+            resource_tracker.ensure_running()
 
 
 def _nothing() -> None:
