@@ -145,6 +145,7 @@ def test_the_page_says_first_that_leaks_were_allowed(allowed: bool, said: str) -
         designs={},
         checks=(),
         ranking=SimpleNamespace(table=pd.DataFrame({c: [] for c in columns})),
+        tiers=pd.DataFrame(),
         evidence=SimpleNamespace(across=pd.DataFrame({"coverage": []})),
     )
     assert said in " ".join(caveats(report)[:1])

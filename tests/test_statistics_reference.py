@@ -1,6 +1,5 @@
 """Parity with the originals in R on a public cohort (GSE60450), and the real CPTAC colon cohort."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +71,11 @@ def test_voom_has_the_numbers_of_limma(folder, design):
     assert jaccard(hits, wanted_hits) >= 0.995
 
 
-def test_the_colon_cohort_gives_its_known_biology_within_half_a_minute(real_data):
+def test_the_colon_cohort_gives_its_known_biology(real_data):
     config = read_config(EXAMPLE, data=str(real_data))
     loci = read_hgnc(config.path(config.identifiers.hgnc))
     cohort = read_cohort(config, IdentifierTable.from_hgnc(loci))
-    started = time.process_time()  # of this process: other work must not fail the test
     evidence, designs = harmonise(cohort, config.contrasts)
-    assert time.process_time() - started <= 30
     assert designs["protein_tumour_vs_normal"].n_pairs == 96
     assert {d.verdict for d in designs.values()} == {"accept"}
     symbol = loci["symbol"]

@@ -67,10 +67,10 @@ def without_each_family(
     Example:
         >>> hidden = {"kinases": np.array([0.0, 2, 1])}
         >>> found = without_each_family(pd.Index(["a", "b", "c"]), np.array([3.0, 2, 1]), hidden)
-        >>> found.loc["a"].tolist()
-        [3, 0.0, 'kinases']
-        >>> found.loc["b"].tolist()
-        [2, 2.0, '']
+        >>> found["rank_without_family"].tolist()
+        [3, 2, 3]
+        >>> found["decisive_family"].tolist()
+        ['kinases', '', '']
     """
     rank, score = ranks_of(scores), scores.astype(float)
     name = np.full(len(genes), "", dtype=object)
