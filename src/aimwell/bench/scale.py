@@ -24,6 +24,7 @@ from aimwell.errors import AimwellError, ConfigError
 from aimwell.knowledge.presets import with_preset
 from aimwell.models.member import member_units
 from aimwell.pipeline.cache import StageCache
+from aimwell.pipeline.executors import prepare
 from aimwell.pipeline.keys import keys_of
 from aimwell.pipeline.processes import pool_of
 from aimwell.pipeline.progress import Silent
@@ -72,6 +73,7 @@ def _start(executor: str) -> float:
 
 
 def _cohort(data: str, folder: Path) -> Iterator[Bar]:
+    prepare(2, "local")  # as a run does: libraries are loaded beside its reading
     config = with_preset(read_config(EXAMPLE, data=data))
     stages = Stages(config, keys_of(config), StageCache(folder / "stages"), Silent())
     stages.read()
