@@ -1,11 +1,23 @@
 """What stands beside the tables of a benchmark: neighbours in samples, and the age of names."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from aimwell.bench.companion_cohorts import FILES, SEEN, measured_features, nearest
+from aimwell.bench import companion_cohorts
+from aimwell.bench.companion_cohorts import (
+    FILES,
+    SEEN,
+    TOGETHER,
+    measured_features,
+    nearest,
+    with_together,
+)
 from aimwell.bench.companion_graph import naming
+from aimwell.knowledge.graph import GENE, GENE_COLUMNS, TargetGraph
+from aimwell.models.wiring import build_wiring
 
 RNG = np.random.default_rng(3)
 
@@ -43,6 +55,18 @@ def test_a_gene_that_is_seen_often_enough_is_kept(values):
     assert "G00" in set(nearest(gone, 4).to_numpy().ravel())
     gone.iloc[0, : int(40 * (1 - SEEN)) + 1] = np.nan
     assert "G00" not in set(nearest(gone, 4).to_numpy().ravel())
+
+
+def test_what_rises_together_holds_both_ways(values, monkeypatch):
+    ids = pd.Index([f"HGNC:{i:02d}" for i in range(14)])
+    nodes = pd.DataFrame({c: list(values.index) for c in GENE_COLUMNS}, index=ids)
+    monkeypatch.setattr(companion_cohorts, "_matrix", lambda _: values)
+    monkeypatch.setattr(companion_cohorts, "_breast", lambda _: values + 10)
+    graph = with_together(TargetGraph({GENE: nodes}, {}, (), ()), Path())
+    assert set(graph.relations) == set(TOGETHER)
+    assert not any(relation.directed for relation in graph.relations.values())
+    # one channel each, in which every neighbour is heard by the other
+    assert build_wiring(graph, ids).channels == tuple(sorted(TOGETHER))
 
 
 def test_the_public_cohorts_give_every_gene_its_own_numbers(real_data):

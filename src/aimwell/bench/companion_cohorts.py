@@ -23,7 +23,7 @@ MUTATIONS: Final = f"{COLON}/mutation_binary.cbt.gz"
 COUNTS: Final = f"{BREAST}/TCGA_BRCA_ER_counts.csv.gz"
 RECEPTORS: Final = f"{BREAST}/TCGA_BRCA_ER_labels.csv"
 FILES: Final = (RNA, TUMOURS, NORMALS, MUTATIONS, COUNTS, RECEPTORS)
-#: Relation → what it says. Genes that rise and fall together in the samples of one table.
+#: Relations between genes that rise and fall together in the samples of one table.
 TOGETHER: Final = ("together_colon_rna", "together_colon_protein", "together_breast_rna")
 NEIGHBOURS: Final = 15
 #: Share of the samples in which a gene must be measured to have neighbours.
